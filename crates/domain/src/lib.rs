@@ -1,0 +1,1 @@
+//! Types, rules and state machines of degree authentication.

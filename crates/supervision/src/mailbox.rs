@@ -1,0 +1,170 @@
+//! The address of a child: bounded, valid over restarts, and honest at once about what it can't take.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Addr;
+use actix::prelude::SendError;
+use tokio::sync::oneshot;
+
+use crate::child::{Child, Message, Receive};
+use crate::events::EventKind;
+use crate::letter::{Letter, Permit};
+use crate::slot::{Control, Obey, Slot};
+use crate::system::System;
+use crate::vitals::{Full, Vitals};
+
+/// A mailbox did not take a message; here it is back.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused<M> {
+    /// As many letters wait as the bound allows.
+    #[error("the mailbox is full")]
+    Full(M),
+    /// The child is stopped or about to.
+    #[error("the mailbox is closed")]
+    Closed(M),
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// The mailbox was full; nothing was done.
+    #[error("the mailbox is full")]
+    Full,
+    /// The child is stopped; nothing was done.
+    #[error("the mailbox is closed")]
+    Closed,
+    /// The child failed or ended after it took the message: what was done, only the rows know.
+    #[error("the child failed while it had the message")]
+    Lost,
+    /// The deadline passed; the message is still being handled, or will be.
+    #[error("no answer in time")]
+    Late,
+}
+
+/// Sends to one child.
+pub struct Mailbox<C: Child> {
+    pub(crate) address: Addr<Slot<C>>,
+    pub(crate) vitals: Arc<Vitals>,
+    pub(crate) control: Arc<Control>,
+    pub(crate) system: System,
+}
+
+impl<C: Child> Clone for Mailbox<C> {
+    fn clone(&self) -> Self {
+        Self {
+            address: self.address.clone(),
+            vitals: Arc::clone(&self.vitals),
+            control: Arc::clone(&self.control),
+            system: self.system.clone(),
+        }
+    }
+}
+
+impl<C: Child> Mailbox<C> {
+    /// The child's signs of life.
+    pub fn vitals(&self) -> &Arc<Vitals> {
+        &self.vitals
+    }
+
+    pub(crate) fn obey(&self) {
+        self.control.notify();
+        self.address.do_send(Obey);
+    }
+
+    fn put<M>(&self, message: M, sender: Option<oneshot::Sender<M::Answer>>, loud: bool) -> Result<(), Refused<M>>
+    where
+        C: Receive<M>,
+        M: Message,
+    {
+        if let Err(full) = self.vitals.enter() {
+            if loud {
+                self.system.emit(EventKind::LetterRefused, self.vitals.name(), 0, std::any::type_name::<M>(), 0);
+            }
+            return Err(match full {
+                Full::Full => Refused::Full(message),
+                Full::Closed => Refused::Closed(message),
+            });
+        }
+        let permit = Permit::taken(Arc::clone(&self.vitals));
+        let letter = Letter::new(message, sender, permit, self.system.clone());
+        // A letter that was just made has its content, so the last arms are as good as unreachable.
+        match self.address.try_send(letter) {
+            Ok(()) => Ok(()),
+            Err(SendError::Full(letter)) => letter.open().map_or(Ok(()), |(message, _)| Err(Refused::Full(message))),
+            Err(SendError::Closed(letter)) => {
+                letter.open().map_or(Ok(()), |(message, _)| Err(Refused::Closed(message)))
+            }
+        }
+    }
+
+    /// Sends without waiting for an answer.
+    ///
+    /// # Errors
+    /// [`Refused`], with the message, when the mailbox is full or closed.
+    pub fn offer<M>(&self, message: M) -> Result<(), Refused<M>>
+    where
+        C: Receive<M>,
+        M: Message,
+    {
+        self.put(message, None, true)
+    }
+
+    /// Sends a wake-up: one that finds no room is not missed, for others wait already.
+    pub fn nudge<M>(&self, message: M)
+    where
+        C: Receive<M>,
+        M: Message,
+    {
+        // Refusal is the point: the letters before it do the same work.
+        let _ = self.put(message, None, false);
+    }
+
+    /// Sends and waits for the answer. A caller that stops waiting cancels nothing.
+    ///
+    /// # Errors
+    /// [`AskError`]: `Full` and `Closed` say that nothing was done, `Lost` that only the rows know.
+    pub async fn ask<M>(&self, message: M) -> Result<M::Answer, AskError>
+    where
+        C: Receive<M>,
+        M: Message,
+    {
+        self.send(message).map_err(|refused| refused.without_message())?.await.map_err(|_| AskError::Lost)
+    }
+
+    /// As [`Mailbox::ask`], for at most `within`.
+    ///
+    /// # Errors
+    /// Those of [`Mailbox::ask`], and `Late`.
+    pub async fn ask_within<M>(&self, message: M, within: Duration) -> Result<M::Answer, AskError>
+    where
+        C: Receive<M>,
+        M: Message,
+    {
+        let answer = self.send(message).map_err(|refused| refused.without_message())?;
+        tokio::select! {
+            biased;
+            answer = answer => answer.map_err(|_| AskError::Lost),
+            () = self.system.clock().sleep(within) => Err(AskError::Late),
+        }
+    }
+
+    pub(crate) fn send<M>(&self, message: M) -> Result<oneshot::Receiver<M::Answer>, Refused<M>>
+    where
+        C: Receive<M>,
+        M: Message,
+    {
+        let (sender, answer) = oneshot::channel();
+        self.put(message, Some(sender), true)?;
+        Ok(answer)
+    }
+}
+
+impl<M> Refused<M> {
+    pub(crate) fn without_message(self) -> AskError {
+        match self {
+            Self::Full(_) => AskError::Full,
+            Self::Closed(_) => AskError::Closed,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Parents: who decides when a child failed too often.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::child::{Child, ChildSpec};
+use crate::events::EventKind;
+use crate::exit::ExitReason;
+use crate::mailbox::Mailbox;
+use crate::restart::{Intensity, Window};
+use crate::slot::{Control, Order, Seed, Slot};
+use crate::system::System;
+use crate::vitals::Vitals;
+
+/// Whoever is told of an escalation.
+pub(crate) trait Parent: Send + Sync {
+    /// `child` exceeded its intensity and waits for an order.
+    fn escalated(&self, child: &Arc<Vitals>, control: &Arc<Control>);
+}
+
+/// A child as its parent sees it.
+struct Held {
+    vitals: Arc<Vitals>,
+    order: Box<dyn Fn(Order) + Send + Sync>,
+}
+
+/// A group of children that is renewed as one when any of them fails too often.
+pub struct Supervisor {
+    name: String,
+    intensity: Intensity,
+    window: Mutex<Window>,
+    children: Mutex<Vec<Held>>,
+    parent: Option<Arc<Supervisor>>,
+    system: System,
+}
+
+impl Supervisor {
+    pub(crate) fn new(name: &str, intensity: Intensity, parent: Option<Arc<Self>>, system: System) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.into(),
+            intensity,
+            window: Mutex::new(Window::default()),
+            children: Mutex::new(Vec::new()),
+            parent,
+            system,
+        })
+    }
+
+    /// The name in the tree.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Starts a child under this supervisor, on the next arbiter in turn.
+    pub fn start<C: Child>(self: &Arc<Self>, spec: ChildSpec<C>) -> Mailbox<C> {
+        let parent: Arc<dyn Parent> = Arc::clone(self) as Arc<dyn Parent>;
+        let seed = Seed { name: spec.name, policy: spec.policy, make: spec.make, parent: Some(parent) };
+        let mailbox = Slot::start(seed, &self.system, &self.system.next_arbiter());
+        let ordered = mailbox.clone();
+        let order = Box::new(move |order| {
+            ordered.control.order(order);
+            ordered.obey();
+        });
+        let held = Held { vitals: Arc::clone(mailbox.vitals()), order };
+        self.children.lock().unwrap_or_else(PoisonError::into_inner).push(held);
+        mailbox
+    }
+
+    /// The children's signs of life, in the order of their start.
+    pub fn children(&self) -> Vec<Arc<Vitals>> {
+        let children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        children.iter().map(|held| Arc::clone(&held.vitals)).collect()
+    }
+
+    pub(crate) fn close(&self) {
+        for held in self.children.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            held.vitals.close();
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        for held in self.children.lock().unwrap_or_else(PoisonError::into_inner).iter().rev() {
+            (held.order)(Order::Stop(ExitReason::Normal));
+        }
+    }
+
+    /// A group below this one gave up.
+    pub(crate) fn child_gave_up(&self) {
+        let now = self.system.now();
+        let borne = self.window.lock().unwrap_or_else(PoisonError::into_inner).crash(now, self.intensity).is_some();
+        if borne {
+            for held in self.children.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                (held.order)(Order::Renew);
+            }
+            return;
+        }
+        self.system.emit(EventKind::Escalated, &self.name, 0, ExitReason::Escalated.name(), 0);
+        match &self.parent {
+            Some(parent) => parent.child_gave_up(),
+            None => self.system.give_up(),
+        }
+    }
+}
+
+impl Parent for Supervisor {
+    fn escalated(&self, _: &Arc<Vitals>, _: &Arc<Control>) {
+        self.child_gave_up();
+    }
+}

@@ -1,1 +1,39 @@
-//! Rows, blobs and sealed columns.
+//! Rows, blobs and sealed columns: the only place that knows diesel, and the only place that holds keys.
+//!
+//! Everything here blocks: callers run it on a bounded pool. One file per aggregate; [`Store`] is the door.
+
+mod applicant;
+mod audit;
+mod blobs;
+mod certificate;
+mod connection;
+mod error;
+mod material;
+mod notice;
+mod payment;
+mod registration;
+mod schema;
+mod sealing;
+mod secrets;
+mod session;
+mod staff;
+mod time;
+mod timeline;
+mod verification;
+
+pub use applicant::{Committed, QueueRow};
+pub use audit::AuditRow;
+pub use blobs::Blobs;
+pub use certificate::{DueCertificate, Verified};
+pub use connection::Store;
+pub use error::StoreError;
+pub use material::DueMaterial;
+pub use notice::DueNotice;
+pub use payment::{DueAttempt, GatewayMessage, MovementRow};
+pub use registration::{CodeCheck, PendingRegistration};
+pub use sealing::Keys;
+pub use secrets::{hash_password, random_token, verify_password};
+pub use session::{Realm, SessionRow};
+pub use staff::{StaffRow, StaffSecret};
+pub use timeline::TimelineRow;
+pub use verification::DueVerification;

@@ -1,0 +1,88 @@
+//! An applicant and everything that belongs to one: the unit that one session actor owns and one version guards.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::Rejection;
+use crate::application::Application;
+use crate::document_number::DocumentType;
+use crate::ids::{ApplicantId, ApplicationId};
+use crate::person::{Gender, Language};
+
+/// The account: what was checked at registration, and how to reach its owner.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// The user name that the service gave.
+    pub user_name: String,
+    /// Real name (R1.3).
+    pub name: String,
+    /// ISO 3166-1 alpha-2.
+    pub nationality: String,
+    /// As on the document.
+    pub gender: Gender,
+    /// Which document.
+    pub document_type: DocumentType,
+    /// Its normalised number.
+    pub document_number: String,
+    /// Valid from.
+    pub valid_from: NaiveDate,
+    /// Valid to; none is 长期.
+    pub valid_to: Option<NaiveDate>,
+    /// Mainland mobile number.
+    pub phone: String,
+    /// E-mail address.
+    pub email: String,
+    /// In which language notices are written.
+    pub language: Language,
+    /// Which version of terms and privacy policy was accepted (R1.8).
+    pub terms: String,
+    /// When the account was made.
+    pub registered_at: DateTime<Utc>,
+}
+
+/// Never prints what it holds (design.md, rule 4).
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account").field("document_type", &self.document_type).finish_non_exhaustive()
+    }
+}
+
+impl Account {
+    /// The birth date that the document number holds, if it does.
+    pub fn birth_date(&self, today: NaiveDate) -> Option<NaiveDate> {
+        crate::document_number::check(self.document_type, &self.document_number, today).ok()?.birth
+    }
+}
+
+/// The whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applicant {
+    /// Who.
+    pub id: ApplicantId,
+    /// Goes up by one with each commit; whoever commits on an old one decides again.
+    pub version: i64,
+    /// The account.
+    pub account: Account,
+    /// Argon2id in PHC form.
+    pub password_hash: String,
+    /// Applications, oldest first.
+    pub applications: Vec<Application>,
+}
+
+impl Applicant {
+    /// One of the applicant's applications.
+    ///
+    /// # Errors
+    /// `NotFound`, whether it does not exist or is somebody else's.
+    pub fn application(&self, id: ApplicationId) -> Result<&Application, Rejection> {
+        self.applications.iter().find(|application| application.id == id).ok_or(Rejection::NotFound)
+    }
+
+    /// The same, to be changed.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn application_mut(&mut self, id: ApplicationId) -> Result<&mut Application, Rejection> {
+        self.applications.iter_mut().find(|application| application.id == id).ok_or(Rejection::NotFound)
+    }
+}

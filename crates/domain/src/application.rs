@@ -1,0 +1,210 @@
+//! One authentication application (认证申请): facts and times; stage, steps and dates are derived from them.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::{self, Calendar, Due};
+use crate::case::{Decision, NotAccepted, Proposal, Stage};
+use crate::certificate::Certificate;
+use crate::experience::{self, Experience};
+use crate::form::{self, Answers};
+use crate::ids::ApplicationId;
+use crate::material::{self, Material};
+use crate::payment::{Attempt, AttemptState};
+use crate::steps::{self, ApplicationKind, StepName};
+use crate::verification::{Records, Verification, VerificationState};
+
+/// Everything of one application. Attempts, materials, verifications and certificates have rows of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Application {
+    /// Its name in addresses.
+    pub id: ApplicationId,
+    /// Its number for people; given by the store when it is submitted.
+    pub number: Option<String>,
+    /// When it was begun.
+    pub created_at: DateTime<Utc>,
+    /// When anything of it was last changed.
+    pub changed_at: DateTime<Utc>,
+    /// Step 1 by staff instead of the app: since when.
+    pub assisted: Option<DateTime<Utc>>,
+    /// Whether the applicant has left step 1 with all that it needs.
+    pub verified: bool,
+    /// Step 2.
+    pub basic: Answers,
+    /// Step 3.
+    pub kind: Option<ApplicationKind>,
+    /// Step 4.
+    pub credential: Answers,
+    /// Step 5.
+    pub experience: Vec<Experience>,
+    /// The last number that a row of step 5 got.
+    pub last_experience: u32,
+    /// Whether step 5 was left with 下一步.
+    pub experience_done: bool,
+    /// Whether step 6 was left with 下一步.
+    pub materials_done: bool,
+    /// When the declaration (保证书) was signed and the application submitted.
+    pub submitted_at: Option<DateTime<Utc>>,
+    /// What was submitted: answers and hashes of the materials, as JSON (R2.9).
+    pub snapshot: Option<String>,
+    /// When the gateway confirmed the money.
+    pub paid_at: Option<DateTime<Utc>>,
+    /// When evaluation began: the refund boundary, and where the clock starts.
+    pub accepted_at: Option<DateTime<Utc>>,
+    /// That it was not accepted.
+    pub not_accepted: Option<NotAccepted>,
+    /// What is proposed at present.
+    pub proposal: Option<Proposal>,
+    /// Why the last proposal was sent back.
+    pub sent_back: Option<String>,
+    /// How it ended.
+    pub decision: Option<Decision>,
+    /// When the applicant left it.
+    pub withdrawn_at: Option<DateTime<Utc>>,
+    /// Attempts at step 1.
+    #[serde(skip)]
+    pub verifications: Vec<Verification>,
+    /// Images of step 6.
+    #[serde(skip)]
+    pub materials: Vec<Material>,
+    /// Attempts at step 8.
+    #[serde(skip)]
+    pub attempts: Vec<Attempt>,
+    /// What was issued.
+    #[serde(skip)]
+    pub certificates: Vec<Certificate>,
+}
+
+impl Application {
+    /// A new draft.
+    pub fn begin(now: DateTime<Utc>) -> Self {
+        Self {
+            id: ApplicationId::fresh(),
+            number: None,
+            created_at: now,
+            changed_at: now,
+            assisted: None,
+            verified: false,
+            basic: Answers::new(),
+            kind: None,
+            credential: Answers::new(),
+            experience: Vec::new(),
+            last_experience: 0,
+            experience_done: false,
+            materials_done: false,
+            submitted_at: None,
+            snapshot: None,
+            paid_at: None,
+            accepted_at: None,
+            not_accepted: None,
+            proposal: None,
+            sent_back: None,
+            decision: None,
+            withdrawn_at: None,
+            verifications: Vec::new(),
+            materials: Vec::new(),
+            attempts: Vec::new(),
+            certificates: Vec::new(),
+        }
+    }
+
+    /// Where the case stands.
+    pub fn stage(&self) -> Stage {
+        if self.withdrawn_at.is_some() {
+            Stage::Withdrawn
+        } else if self.not_accepted.is_some() {
+            Stage::NotAccepted
+        } else if self.decision.is_some() {
+            Stage::Decided
+        } else if self.proposal.is_some() {
+            Stage::Proposed
+        } else if self.accepted_at.is_some() {
+            Stage::Assessing
+        } else if self.paid_at.is_some() {
+            Stage::Screening
+        } else if self.submitted_at.is_some() {
+            Stage::Submitted
+        } else {
+            Stage::Draft
+        }
+    }
+
+    /// Since when the case has stood where it stands.
+    pub fn since(&self) -> DateTime<Utc> {
+        let proposed = self.proposal.as_ref().map(|proposal| proposal.at);
+        let decided = self.decision.as_ref().map(|decision| decision.at);
+        let refused = self.not_accepted.as_ref().map(|refusal| refusal.at);
+        let facts = [self.submitted_at, self.paid_at, self.accepted_at, proposed, decided, refused, self.withdrawn_at];
+        facts.into_iter().flatten().max().unwrap_or(self.created_at)
+    }
+
+    /// The verification that counts: the last one.
+    pub fn verification(&self) -> Option<&Verification> {
+        self.verifications.last()
+    }
+
+    /// Whether entry–exit records could not be had, so that stamps are asked for.
+    pub fn records_missing(&self) -> bool {
+        if self.assisted.is_some() {
+            return true;
+        }
+        matches!(self.verification().map(|last| &last.records), Some(Records::NoRecord | Records::Refused))
+    }
+
+    /// Whether step 1 has all that it needs: the face and the records, or the staffed way.
+    pub fn may_leave_verification(&self) -> bool {
+        self.assisted.is_some()
+            || self
+                .verification()
+                .is_some_and(|last| last.state == VerificationState::Passed && last.records.is_final())
+    }
+
+    /// Whether a step is done. The applicant's nationality decides which materials are asked for.
+    pub fn is_done(&self, step: StepName, nationality: &str, today: NaiveDate) -> bool {
+        match step {
+            StepName::Verification => self.verified,
+            StepName::Basic => !self.basic.is_empty(),
+            StepName::Kind => self.kind.is_some(),
+            StepName::Credential => {
+                self.kind.is_some_and(|kind| steps::check_credential(kind, &self.credential, today).is_ok())
+            }
+            StepName::Experience => self.experience_done && experience::missing(self).is_none(),
+            StepName::Materials => self.materials_done && material::unfilled(self, nationality, today).is_empty(),
+            StepName::Confirm => self.submitted_at.is_some(),
+            StepName::Payment | StepName::Done => self.paid_at.is_some(),
+        }
+    }
+
+    /// The first step that is not done: where the applicant goes on.
+    pub fn next_step(&self, nationality: &str, today: NaiveDate) -> StepName {
+        let open = StepName::ALL.into_iter().find(|step| !self.is_done(*step, nationality, today));
+        open.unwrap_or(StepName::Done)
+    }
+
+    /// Working days from acceptance to the result, for this kind and country.
+    pub fn working_days(&self) -> u32 {
+        steps::working_days(self.kind.unwrap_or(ApplicationKind::Foreign), form::text(&self.credential, "country"))
+    }
+
+    /// 预计完成时间 (R2.14): none before acceptance, for then nobody can know.
+    pub fn expected(&self, calendar: &Calendar) -> Option<Due> {
+        let accepted = self.accepted_at?;
+        Some(calendar.add(calendar::today(accepted), self.working_days()))
+    }
+
+    /// The attempt that paid.
+    pub fn payment(&self) -> Option<&Attempt> {
+        self.attempts.iter().find(|attempt| attempt.state == AttemptState::Paid)
+    }
+
+    /// The document that holds at present.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.certificates.last()
+    }
+
+    /// What a short line calls it: the credential's Chinese name, or nothing yet.
+    pub fn title(&self) -> &str {
+        let zh = form::text(&self.credential, "credential_name_zh");
+        if zh.is_empty() { form::text(&self.credential, "credential_name") } else { zh }
+    }
+}

@@ -1,0 +1,178 @@
+//! The officers' commands: accept or not, propose, approve or send back (R6.3, casework.md §1).
+
+use uuid::Uuid;
+
+use crate::Rejection;
+use crate::applicant::Applicant;
+use crate::case::{Decision, NotAccepted, Outcome, Proposal, REASONS, Stage};
+use crate::certificate::{Certificate, Standing};
+use crate::command::Command;
+use crate::effects::{Actor, Effects, Moment, NoticeKind};
+use crate::ids::{ApplicationId, CertificateId};
+use crate::staff::{Act, Officer};
+
+/// Longest note of an officer, in characters.
+pub const NOTE_MOST: usize = 2_000;
+
+/// What an officer does to a case.
+#[derive(Debug, Clone)]
+pub enum OfficerAct {
+    /// Accepts it and begins evaluation: from here on there is no refund for the asking.
+    Accept,
+    /// Does not accept it.
+    NotAccept {
+        /// One of [`REASONS`].
+        reason: String,
+        /// What else.
+        note: String,
+    },
+    /// Proposes a result.
+    Propose {
+        /// Which.
+        outcome: Outcome,
+        /// One of [`REASONS`], unless it is a certificate.
+        reason: Option<String>,
+        /// What else.
+        note: String,
+    },
+    /// Approves the proposal.
+    Approve,
+    /// Sends the proposal back to evaluation.
+    SendBack {
+        /// Why.
+        note: String,
+    },
+}
+
+/// One act of one officer on the case as it was when the page was made.
+#[derive(Debug, Clone)]
+pub struct Decide {
+    /// Which case.
+    pub application: ApplicationId,
+    /// Who.
+    pub officer: Officer,
+    /// What.
+    pub act: OfficerAct,
+    /// The stage that the page showed: another one meanwhile is a conflict, shown as one.
+    pub seen: Stage,
+}
+
+fn known_reason(reason: &str) -> Result<String, Rejection> {
+    if REASONS.contains(&reason) { Ok(reason.to_owned()) } else { Err(Rejection::field("reason", "choose")) }
+}
+
+fn short_note(note: &str) -> Result<String, Rejection> {
+    let note = note.trim();
+    if note.chars().count() > NOTE_MOST {
+        let error = crate::form::FieldError::new("note", "too-long").with("most", NOTE_MOST);
+        return Err(Rejection::Form(vec![error.with("over", note.chars().count() - NOTE_MOST)]));
+    }
+    Ok(note.to_owned())
+}
+
+impl Command for Decide {
+    type Done = Stage;
+
+    fn decide(&self, applicant: &mut Applicant, at: &Moment<'_>, effects: &mut Effects) -> Result<Stage, Rejection> {
+        let needed = match self.act {
+            OfficerAct::Accept | OfficerAct::NotAccept { .. } => Act::Accept,
+            OfficerAct::Propose { .. } => Act::Propose,
+            OfficerAct::Approve | OfficerAct::SendBack { .. } => Act::Approve,
+        };
+        if !self.officer.may(needed) {
+            return Err(Rejection::NotAllowed);
+        }
+        let account = applicant.account.clone();
+        let application = applicant.application_mut(self.application)?;
+        if application.stage() != self.seen {
+            return Err(Rejection::Stale);
+        }
+        let by = Actor::Staff(self.officer.id);
+        let number = application.number.clone().unwrap_or_default();
+        match (&self.act, application.stage()) {
+            (OfficerAct::Accept, Stage::Screening) => {
+                application.accepted_at = Some(at.now);
+                effects.happened(self.application, "accepted", by, "");
+                effects.tell(&account, NoticeKind::Accepted, &[("number", &number)]);
+            }
+            (OfficerAct::NotAccept { reason, note }, Stage::Screening) => {
+                let (reason, note) = (known_reason(reason)?, short_note(note)?);
+                effects.happened(self.application, "not-accepted", by, reason.clone());
+                effects.tell(&account, NoticeKind::NotAccepted, &[("number", &number)]);
+                application.not_accepted = Some(NotAccepted { reason, note, by: self.officer.id, at: at.now });
+            }
+            (OfficerAct::Propose { outcome, reason, note }, Stage::Assessing) => {
+                let note = short_note(note)?;
+                let reason = match (outcome, reason) {
+                    (Outcome::Certificate, _) => None,
+                    (_, Some(reason)) => Some(known_reason(reason)?),
+                    (_, None) => return Err(Rejection::field("reason", "choose")),
+                };
+                effects.happened(self.application, "proposed", by, outcome.code());
+                let (outcome, by, at) = (*outcome, self.officer.id, at.now);
+                application.proposal = Some(Proposal { outcome, reason, note, by, at });
+            }
+            (OfficerAct::Approve, Stage::Proposed) => {
+                let Some(proposal) = application.proposal.clone() else { return Err(Rejection::Stale) };
+                if proposal.by == self.officer.id {
+                    return Err(Rejection::OwnProposal);
+                }
+                let outcome = proposal.outcome;
+                application.decision = Some(Decision { proposal, by: self.officer.id, at: at.now });
+                application.certificates.push(Certificate {
+                    id: CertificateId::fresh(),
+                    number: None,
+                    token: Uuid::new_v4().simple().to_string(),
+                    outcome,
+                    standing: Standing::Valid,
+                    issued_at: at.now,
+                    document: None,
+                });
+                effects.happened(self.application, "decided", by, outcome.code());
+            }
+            (OfficerAct::SendBack { note }, Stage::Proposed) => {
+                let note = short_note(note)?;
+                if note.is_empty() {
+                    return Err(Rejection::field("note", "missing"));
+                }
+                application.proposal = None;
+                application.sent_back = Some(note);
+                effects.happened(self.application, "sent-back", by, "");
+            }
+            _ => return Err(Rejection::NotNow("other-stage")),
+        }
+        application.changed_at = at.now;
+        Ok(application.stage())
+    }
+}
+
+/// The issuer made the document; only now is the applicant told that it is there.
+#[derive(Debug, Clone)]
+pub struct RecordDocument {
+    /// Of which application.
+    pub application: ApplicationId,
+    /// Of which certificate.
+    pub certificate: CertificateId,
+    /// SHA-256 of the PDF in the blob store.
+    pub document: String,
+}
+
+impl Command for RecordDocument {
+    type Done = ();
+
+    fn decide(&self, applicant: &mut Applicant, at: &Moment<'_>, effects: &mut Effects) -> Result<(), Rejection> {
+        let account = applicant.account.clone();
+        let application = applicant.application_mut(self.application)?;
+        let number = application.number.clone().unwrap_or_default();
+        let certificate = application.certificates.iter_mut().find(|certificate| certificate.id == self.certificate);
+        let certificate = certificate.ok_or(Rejection::NotFound)?;
+        if certificate.document.is_some() {
+            return Ok(());
+        }
+        certificate.document = Some(self.document.clone());
+        application.changed_at = at.now;
+        effects.happened(self.application, "issued", Actor::System, certificate.number.clone().unwrap_or_default());
+        effects.tell(&account, NoticeKind::Decided, &[("number", &number)]);
+        Ok(())
+    }
+}

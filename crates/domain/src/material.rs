@@ -1,0 +1,206 @@
+//! Materials (认证材料, R2.8): which are asked for comes from data, and each image has a life of its own.
+
+use std::sync::LazyLock;
+
+use chrono::{DateTime, Months, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::application::Application;
+use crate::country;
+use crate::form;
+use crate::ids::MaterialId;
+
+/// Largest upload that is taken: 20 MiB; an applicant's image is shrunk by the server, not by the applicant.
+pub const UPLOAD_MOST: usize = 20 * 1024 * 1024;
+/// Most pixels on one side before decoding is refused.
+pub const SIDE_MOST: u32 = 12_000;
+/// Most pixels in all before decoding is refused (64 megapixels).
+pub const PIXELS_MOST: u64 = 64_000_000;
+/// Shortest side that can still be read.
+pub const SIDE_LEAST: u32 = 100;
+
+/// How much a slot matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SlotNeed {
+    /// Without it nothing can be submitted.
+    Required,
+    /// It may save a fortnight.
+    Advised,
+}
+
+/// One row of the table of materials.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SlotRule {
+    /// Name of the slot; its texts are `slot-NAME` and `slot-NAME-hint`.
+    pub slot: String,
+    /// How much it matters.
+    pub need: SlotNeed,
+    /// Most images in it.
+    pub most: usize,
+    #[serde(default)]
+    kinds: Vec<String>,
+    #[serde(default)]
+    levels: Vec<String>,
+    #[serde(default)]
+    nationality: Option<String>,
+    #[serde(default)]
+    when: Option<String>,
+    #[serde(default)]
+    unless: Option<String>,
+}
+
+static RULES: LazyLock<Vec<SlotRule>> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../data/materials.json")).unwrap_or_default());
+
+/// The whole table.
+pub fn rules() -> &'static [SlotRule] {
+    &RULES
+}
+
+/// The slots of an application, in the order of the page; `nationality` is the account's.
+pub fn slots(application: &Application, nationality: &str, today: NaiveDate) -> Vec<&'static SlotRule> {
+    let holds = |condition: &str| match condition {
+        "old_award_or_no_records" => old_award(application, today) || application.records_missing(),
+        "assisted" => application.assisted.is_some(),
+        answer => application.credential.contains_key(answer),
+    };
+    let kind = application.kind.map_or("", |kind| kind.code());
+    let level = form::text(&application.credential, "level");
+    let of_nation = if country::is_chinese(nationality) { "chinese" } else { "foreign" };
+    let any = |list: &[String], value: &str| list.is_empty() || list.iter().any(|entry| entry == value);
+    RULES
+        .iter()
+        .filter(|rule| {
+            any(&rule.kinds, kind)
+                && any(&rule.levels, level)
+                && rule.nationality.as_deref().is_none_or(|nation| nation == of_nation)
+                && rule.when.as_deref().is_none_or(holds)
+                && !rule.unless.as_deref().is_some_and(holds)
+        })
+        .collect()
+}
+
+/// Entry–exit records reach back ten years (casework.md §2).
+fn old_award(application: &Application, today: NaiveDate) -> bool {
+    let award = form::date(&application.credential, "award_date");
+    award.and_then(|day| day.checked_add_months(Months::new(120))).is_some_and(|limit| limit < today)
+}
+
+/// Why an image is no material; each has words of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flaw {
+    /// No bytes at all.
+    Empty,
+    /// Not a JPEG or PNG image, whatever its name says.
+    WrongType,
+    /// It ends too early or does not decode.
+    Damaged,
+    /// More pixels than can be taken.
+    TooManyPixels,
+    /// Too small to be read.
+    TooSmall,
+    /// More bytes than can be taken.
+    TooLarge,
+    /// A PDF that was named like an image, or sent as it is: pages must be images.
+    Document,
+}
+
+impl Flaw {
+    /// The key of its text, after `flaw-`.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::WrongType => "wrong-type",
+            Self::Damaged => "damaged",
+            Self::TooManyPixels => "too-many-pixels",
+            Self::TooSmall => "too-small",
+            Self::TooLarge => "too-large",
+            Self::Document => "document",
+        }
+    }
+}
+
+/// What the upload validator found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "verdict")]
+pub enum Verdict {
+    /// Not looked at yet.
+    Waiting,
+    /// An image; what is shown is a cleaned copy of it.
+    Good {
+        /// Pixels across.
+        width: u32,
+        /// Pixels down.
+        height: u32,
+        /// Hash of the cleaned copy in the blob store.
+        shown: String,
+    },
+    /// No image that can be used.
+    Bad {
+        /// Why.
+        flaw: Flaw,
+    },
+}
+
+/// One uploaded image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Material {
+    /// Its name.
+    pub id: MaterialId,
+    /// The slot that it lies in.
+    pub slot: String,
+    /// Place within the slot, ascending.
+    pub place: u32,
+    /// The name of the file as it was sent.
+    pub file_name: String,
+    /// Bytes of the original.
+    pub size: u64,
+    /// SHA-256 of the original, which is kept sealed in the blob store.
+    pub original: String,
+    /// Quarter turns to the right, 0 to 3.
+    pub turns: u8,
+    /// What the validator says.
+    pub verdict: Verdict,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+}
+
+/// How far a slot is filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlotState {
+    /// At least one good image and none that is bad.
+    Filled,
+    /// Something is still being looked at.
+    Checking,
+    /// An image can't be used.
+    Flawed,
+    /// Nothing in it.
+    Empty,
+}
+
+/// How far `slot` is filled.
+pub fn slot_state(application: &Application, slot: &str) -> SlotState {
+    let mut state = SlotState::Empty;
+    for material in application.materials.iter().filter(|material| material.slot == slot) {
+        match material.verdict {
+            Verdict::Bad { .. } => return SlotState::Flawed,
+            Verdict::Waiting => state = SlotState::Checking,
+            Verdict::Good { .. } if state == SlotState::Empty => state = SlotState::Filled,
+            Verdict::Good { .. } => {}
+        }
+    }
+    state
+}
+
+/// The required slots that are not filled, in the order of the page.
+pub fn unfilled(application: &Application, nationality: &str, today: NaiveDate) -> Vec<&'static SlotRule> {
+    let mut slots = slots(application, nationality, today);
+    slots.retain(|rule| match slot_state(application, &rule.slot) {
+        SlotState::Filled => false,
+        SlotState::Empty => rule.need == SlotNeed::Required,
+        SlotState::Checking | SlotState::Flawed => true,
+    });
+    slots
+}

@@ -1,0 +1,604 @@
+//! An applicant, loaded whole and committed as a difference, guarded by one version.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use diesel::prelude::*;
+use domain::applicant::{Account, Applicant};
+use domain::application::Application;
+use domain::calendar;
+use domain::case::Stage;
+use domain::certificate::Certificate;
+use domain::effects::Effects;
+use domain::ids::{ApplicantId, ApplicationId};
+use domain::material::{Material, Verdict};
+use domain::payment::Attempt;
+use domain::verification::Verification;
+
+use crate::connection::{AnyConnection, Store};
+use crate::error::StoreError;
+use crate::schema::{applicant, application, attempt, certificate, counter, material, verification};
+use crate::sealing::Keys;
+use crate::time::{instant, stored};
+use crate::{audit, notice, payment, timeline};
+
+#[derive(Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = application, treat_none_as_default_value = false, treat_none_as_null = true)]
+struct ApplicationRow {
+    id: String,
+    applicant_id: String,
+    number: Option<String>,
+    stage: String,
+    kind: Option<String>,
+    country: Option<String>,
+    since_at: NaiveDateTime,
+    body: Vec<u8>,
+}
+
+#[derive(Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = attempt, treat_none_as_default_value = false, treat_none_as_null = true)]
+struct AttemptRow {
+    id: String,
+    application_id: String,
+    applicant_id: String,
+    order_id: String,
+    state: String,
+    query_at: Option<NaiveDateTime>,
+    body: String,
+}
+
+#[derive(Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = verification, treat_none_as_default_value = false, treat_none_as_null = true)]
+struct VerificationRow {
+    id: String,
+    application_id: String,
+    applicant_id: String,
+    look_at: Option<NaiveDateTime>,
+    body: Vec<u8>,
+}
+
+/// What a commit came to.
+#[derive(Debug)]
+pub struct Committed {
+    /// The applicant as it now stands, numbers included.
+    pub applicant: Applicant,
+    /// Whether notices wait to be sent.
+    pub notices: bool,
+}
+
+/// One row of the officers' queue.
+#[derive(Debug, Clone)]
+pub struct QueueRow {
+    /// Of whom.
+    pub applicant: ApplicantId,
+    /// Which application.
+    pub application: ApplicationId,
+    /// Its number.
+    pub number: String,
+    /// Where it stands.
+    pub stage: Stage,
+    /// Kind code.
+    pub kind: String,
+    /// Alpha-2 code.
+    pub country: String,
+    /// Since when it has stood there.
+    pub since: DateTime<Utc>,
+}
+
+fn place(table: &str, id: impl std::fmt::Display) -> String {
+    format!("{table}:{id}")
+}
+
+impl Store {
+    /// The version of an applicant, to see whether a copy in memory is still true.
+    ///
+    /// # Errors
+    /// `Missing` when there is no such applicant.
+    pub fn applicant_version(&self, id: ApplicantId) -> Result<i64, StoreError> {
+        self.read(|connection| {
+            Ok(applicant::table.find(id.to_string()).select(applicant::version).first(connection)?)
+        })
+    }
+
+    /// Loads an applicant with everything that belongs to it.
+    ///
+    /// # Errors
+    /// `Missing` when there is no such applicant.
+    pub fn load_applicant(&self, id: ApplicantId) -> Result<Applicant, StoreError> {
+        self.read(|connection| load(connection, &self.keys, id))
+    }
+
+    /// Writes what differs between `before` and `after`, and the effects, in one transaction.
+    ///
+    /// # Errors
+    /// `Stale` when another commit came first, `Taken` when a unique value belongs to somebody else.
+    pub fn commit(
+        &self,
+        before: Option<&Applicant>,
+        mut after: Applicant,
+        mut effects: Effects,
+        now: DateTime<Utc>,
+    ) -> Result<Committed, StoreError> {
+        let keys = &self.keys;
+        self.write(move |connection| {
+            match before {
+                None => insert_applicant(connection, keys, &after)?,
+                Some(before) => {
+                    after.version = before.version + 1;
+                    update_applicant(connection, keys, before, &after)?;
+                }
+            }
+            number_what_is_new(connection, &mut after, &mut effects, now)?;
+            let owner = after.id.to_string();
+            let old = before.map_or(&[][..], |before| &before.applications);
+            let gone = old.iter().filter(|known| !after.applications.iter().any(|kept| kept.id == known.id));
+            for known in gone {
+                diesel::delete(application::table.find(known.id.to_string())).execute(connection)?;
+            }
+            for changed in &after.applications {
+                let known = old.iter().find(|known| known.id == changed.id);
+                if known != Some(changed) {
+                    write_application(connection, keys, &owner, known, changed)?;
+                    write_children(connection, keys, &after, known, changed)?;
+                }
+            }
+            payment::book(connection, &effects.movements, now)?;
+            timeline::write(connection, &effects.timeline, now)?;
+            audit::write(connection, &effects.audit, now)?;
+            let notices = !effects.notices.is_empty();
+            for queued in &effects.notices {
+                notice::queue(connection, keys, Some(&owner), queued, now)?;
+            }
+            Ok(Committed { applicant: after, notices })
+        })
+    }
+
+    /// Finds an account by user name, phone or e-mail, whichever `who` is.
+    ///
+    /// # Errors
+    /// When the database fails; nobody found is `None`.
+    pub fn find_login(&self, who: &str) -> Result<Option<(ApplicantId, String)>, StoreError> {
+        let typed = who.trim();
+        let phone = domain::person::mobile(typed).map(|phone| self.keys.find("phone", &phone)).unwrap_or_default();
+        let email = domain::person::email(typed).map(|email| self.keys.find("email", &email)).unwrap_or_default();
+        let name = typed.to_uppercase();
+        self.read(|connection| {
+            let found: Option<(String, String)> = applicant::table
+                .filter(
+                    applicant::user_name
+                        .eq(&name)
+                        .or(applicant::phone_key.eq(&phone))
+                        .or(applicant::email_key.eq(&email)),
+                )
+                .select((applicant::id, applicant::password_hash))
+                .first(connection)
+                .optional()?;
+            found.map(|(id, hash)| Ok((id.parse().map_err(|_| StoreError::Value("applicant.id"))?, hash))).transpose()
+        })
+    }
+
+    /// Whether an account with this document, phone or e-mail exists (R1.10).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn is_registered(&self, account: &Account) -> Result<bool, StoreError> {
+        let [document, phone, email] = look_ups(&self.keys, account);
+        self.read(|connection| {
+            let known: i64 = applicant::table
+                .filter(
+                    applicant::document_key
+                        .eq(document)
+                        .or(applicant::phone_key.eq(phone))
+                        .or(applicant::email_key.eq(email)),
+                )
+                .count()
+                .get_result(connection)?;
+            Ok(known > 0)
+        })
+    }
+
+    /// Whose application this is.
+    ///
+    /// # Errors
+    /// `Missing` when there is none.
+    pub fn owner_of(&self, id: ApplicationId) -> Result<ApplicantId, StoreError> {
+        self.read(|connection| {
+            let owner: String =
+                application::table.find(id.to_string()).select(application::applicant_id).first(connection)?;
+            owner.parse().map_err(|_| StoreError::Value("application.applicant_id"))
+        })
+    }
+
+    /// The officers' queue of one stage, oldest first, `after` the last row of the page before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn queue(
+        &self,
+        stage: Stage,
+        after: Option<(DateTime<Utc>, ApplicationId)>,
+        most: i64,
+    ) -> Result<Vec<QueueRow>, StoreError> {
+        self.read(|connection| {
+            let columns = (
+                application::applicant_id,
+                application::id,
+                application::number,
+                application::kind,
+                application::country,
+                application::since_at,
+            );
+            let page = application::table
+                .filter(application::stage.eq(stage.code()))
+                .order((application::since_at, application::id))
+                .select(columns)
+                .limit(most);
+            type Row = (String, String, Option<String>, Option<String>, Option<String>, NaiveDateTime);
+            let rows: Vec<Row> = match after {
+                None => page.load(connection)?,
+                Some((since, id)) => {
+                    let since = stored(since);
+                    let later = application::since_at
+                        .gt(since)
+                        .or(application::since_at.eq(since).and(application::id.gt(id.to_string())));
+                    page.filter(later).load(connection)?
+                }
+            };
+            rows.into_iter()
+                .map(|(owner, id, number, kind, country, since)| {
+                    Ok(QueueRow {
+                        applicant: owner.parse().map_err(|_| StoreError::Value("application.applicant_id"))?,
+                        application: id.parse().map_err(|_| StoreError::Value("application.id"))?,
+                        number: number.unwrap_or_default(),
+                        stage,
+                        kind: kind.unwrap_or_default(),
+                        country: country.unwrap_or_default(),
+                        since: instant(since),
+                    })
+                })
+                .collect()
+        })
+    }
+
+    /// How many cases stand in this stage.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn count_in(&self, stage: Stage) -> Result<i64, StoreError> {
+        self.read(|connection| {
+            Ok(application::table.filter(application::stage.eq(stage.code())).count().get_result(connection)?)
+        })
+    }
+
+    /// Finds a case by its number.
+    ///
+    /// # Errors
+    /// `Missing` when there is none.
+    pub fn application_by_number(&self, number: &str) -> Result<ApplicationId, StoreError> {
+        self.read(|connection| {
+            let id: String = application::table
+                .filter(application::number.eq(number.trim().to_uppercase()))
+                .select(application::id)
+                .first(connection)?;
+            id.parse().map_err(|_| StoreError::Value("application.id"))
+        })
+    }
+}
+
+fn look_ups(keys: &Keys, account: &Account) -> [String; 3] {
+    let number = domain::document_number::canonical(account.document_type, &account.document_number);
+    [
+        keys.find("document", &format!("{}:{number}", account.document_type.code())),
+        keys.find("phone", &account.phone),
+        keys.find("email", &account.email),
+    ]
+}
+
+fn insert_applicant(connection: &mut AnyConnection, keys: &Keys, new: &Applicant) -> Result<(), StoreError> {
+    let id = new.id.to_string();
+    let [document, phone, email] = look_ups(keys, &new.account);
+    diesel::insert_into(applicant::table)
+        .values((
+            applicant::id.eq(&id),
+            applicant::version.eq(new.version),
+            applicant::user_name.eq(&new.account.user_name),
+            applicant::document_key.eq(document),
+            applicant::phone_key.eq(phone),
+            applicant::email_key.eq(email),
+            applicant::password_hash.eq(&new.password_hash),
+            applicant::body.eq(keys.seal_json(&place("applicant", &id), &new.account)?),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+fn update_applicant(
+    connection: &mut AnyConnection,
+    keys: &Keys,
+    before: &Applicant,
+    after: &Applicant,
+) -> Result<(), StoreError> {
+    let id = after.id.to_string();
+    let row = applicant::table.find(&id).filter(applicant::version.eq(before.version));
+    let changed = if before.account == after.account && before.password_hash == after.password_hash {
+        diesel::update(row).set(applicant::version.eq(after.version)).execute(connection)?
+    } else {
+        let [document, phone, email] = look_ups(keys, &after.account);
+        diesel::update(row)
+            .set((
+                applicant::version.eq(after.version),
+                applicant::document_key.eq(document),
+                applicant::phone_key.eq(phone),
+                applicant::email_key.eq(email),
+                applicant::password_hash.eq(&after.password_hash),
+                applicant::body.eq(keys.seal_json(&place("applicant", &id), &after.account)?),
+            ))
+            .execute(connection)?
+    };
+    if changed == 1 { Ok(()) } else { Err(StoreError::Stale) }
+}
+
+/// The next value of a named counter; taken in the transaction that uses it, so that there are no gaps.
+fn next(connection: &mut AnyConnection, name: &str) -> Result<i64, StoreError> {
+    let row = counter::table.find(name);
+    let updated = diesel::update(row).set(counter::value.eq(counter::value + 1)).execute(connection)?;
+    if updated == 0 {
+        diesel::insert_into(counter::table)
+            .values((counter::name.eq(name), counter::value.eq(1_i64)))
+            .execute(connection)?;
+    }
+    Ok(row.select(counter::value).first(connection)?)
+}
+
+fn number_what_is_new(
+    connection: &mut AnyConnection,
+    after: &mut Applicant,
+    effects: &mut Effects,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let year = calendar::beijing(now).format("%Y").to_string();
+    for changed in &mut after.applications {
+        if changed.submitted_at.is_some() && changed.number.is_none() {
+            let number = format!("RZ{year}{:07}", next(connection, &format!("application:{year}"))?);
+            for notice in effects.notices.iter_mut().filter(|notice| notice.params.is_empty()) {
+                notice.params.push(("number".into(), number.clone()));
+            }
+            changed.number = Some(number);
+        }
+        for issued in &mut changed.certificates {
+            if issued.number.is_none() {
+                let kind = match issued.outcome {
+                    domain::case::Outcome::Certificate => "RC",
+                    domain::case::Outcome::Deferral => "RD",
+                    domain::case::Outcome::Refusal => "RN",
+                };
+                issued.number = Some(format!("{kind}{year}{:08}", next(connection, &format!("{kind}:{year}"))?));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write_application(
+    connection: &mut AnyConnection,
+    keys: &Keys,
+    owner: &str,
+    known: Option<&Application>,
+    changed: &Application,
+) -> Result<(), StoreError> {
+    let id = changed.id.to_string();
+    let row = ApplicationRow {
+        body: keys.seal_json(&place("application", &id), changed)?,
+        applicant_id: owner.to_owned(),
+        number: changed.number.clone(),
+        stage: changed.stage().code().to_owned(),
+        kind: changed.kind.map(|kind| kind.code().to_owned()),
+        country: changed.credential.get("country").cloned(),
+        since_at: stored(changed.since()),
+        id,
+    };
+    match known {
+        None => diesel::insert_into(application::table).values(&row).execute(connection)?,
+        Some(_) => diesel::update(application::table.find(&row.id)).set(&row).execute(connection)?,
+    };
+    Ok(())
+}
+
+fn write_children(
+    connection: &mut AnyConnection,
+    keys: &Keys,
+    after: &Applicant,
+    known: Option<&Application>,
+    changed: &Application,
+) -> Result<(), StoreError> {
+    let (owner, parent) = (after.id.to_string(), changed.id.to_string());
+    let old = known.map_or(&[][..], |known| &known.verifications);
+    for child in &changed.verifications {
+        let before = old.iter().find(|old| old.id == child.id);
+        if before == Some(child) {
+            continue;
+        }
+        let id = child.id.to_string();
+        let row = VerificationRow {
+            body: keys.seal_json(&place("verification", &id), child)?,
+            application_id: parent.clone(),
+            applicant_id: owner.clone(),
+            look_at: child.look_at.map(stored),
+            id,
+        };
+        match before {
+            None => diesel::insert_into(verification::table).values(&row).execute(connection)?,
+            Some(_) => diesel::update(verification::table.find(&row.id)).set(&row).execute(connection)?,
+        };
+    }
+    write_materials(connection, keys, &owner, known, changed)?;
+    let old = known.map_or(&[][..], |known| &known.attempts);
+    for child in &changed.attempts {
+        let before = old.iter().find(|old| old.id == child.id);
+        if before == Some(child) {
+            continue;
+        }
+        let row = AttemptRow {
+            id: child.id.to_string(),
+            application_id: parent.clone(),
+            applicant_id: owner.clone(),
+            order_id: child.order.clone(),
+            state: child.state.code().to_owned(),
+            query_at: child.query_at.map(stored),
+            body: serde_json::to_string(child)?,
+        };
+        match before {
+            None => diesel::insert_into(attempt::table).values(&row).execute(connection)?,
+            Some(_) => diesel::update(attempt::table.find(&row.id)).set(&row).execute(connection)?,
+        };
+    }
+    let old = known.map_or(&[][..], |known| &known.certificates);
+    for child in &changed.certificates {
+        let before = old.iter().find(|old| old.id == child.id);
+        if before == Some(child) {
+            continue;
+        }
+        let id = child.id.to_string();
+        let (pending, body) = (child.document.is_none(), serde_json::to_string(child)?);
+        match before {
+            None => {
+                let name = crate::certificate::name_key(keys, &after.account.name);
+                diesel::insert_into(certificate::table)
+                    .values((
+                        certificate::id.eq(&id),
+                        certificate::application_id.eq(&parent),
+                        certificate::applicant_id.eq(&owner),
+                        certificate::number.eq(child.number.clone().unwrap_or_default()),
+                        certificate::token.eq(&child.token),
+                        certificate::name_key.eq(name),
+                        certificate::pending.eq(pending),
+                        certificate::body.eq(body),
+                    ))
+                    .execute(connection)?
+            }
+            Some(_) => diesel::update(certificate::table.find(&id))
+                .set((certificate::pending.eq(pending), certificate::body.eq(body)))
+                .execute(connection)?,
+        };
+    }
+    Ok(())
+}
+
+fn write_materials(
+    connection: &mut AnyConnection,
+    keys: &Keys,
+    owner: &str,
+    known: Option<&Application>,
+    changed: &Application,
+) -> Result<(), StoreError> {
+    let old = known.map_or(&[][..], |known| &known.materials);
+    for gone in old.iter().filter(|gone| !changed.materials.iter().any(|kept| kept.id == gone.id)) {
+        diesel::delete(material::table.find(gone.id.to_string())).execute(connection)?;
+    }
+    for child in &changed.materials {
+        let before = old.iter().find(|old| old.id == child.id);
+        if before == Some(child) {
+            continue;
+        }
+        let id = child.id.to_string();
+        let state = match child.verdict {
+            Verdict::Waiting => "waiting",
+            Verdict::Good { .. } => "good",
+            Verdict::Bad { .. } => "bad",
+        };
+        let body = keys.seal_json(&place("material", &id), child)?;
+        match before {
+            None => diesel::insert_into(material::table)
+                .values((
+                    material::id.eq(&id),
+                    material::application_id.eq(changed.id.to_string()),
+                    material::applicant_id.eq(owner),
+                    material::state.eq(state),
+                    material::body.eq(body),
+                ))
+                .execute(connection)?,
+            Some(_) => diesel::update(material::table.find(&id))
+                .set((material::state.eq(state), material::body.eq(body)))
+                .execute(connection)?,
+        };
+    }
+    Ok(())
+}
+
+fn load(connection: &mut AnyConnection, keys: &Keys, id: ApplicantId) -> Result<Applicant, StoreError> {
+    let owner = id.to_string();
+    let (version, password_hash, body): (i64, String, Vec<u8>) = applicant::table
+        .find(&owner)
+        .select((applicant::version, applicant::password_hash, applicant::body))
+        .first(connection)?;
+    let account = keys.open_json(&place("applicant", &owner), &body)?;
+    let rows: Vec<ApplicationRow> =
+        application::table.filter(application::applicant_id.eq(&owner)).order(application::id).load(connection)?;
+    let mut applications = rows
+        .into_iter()
+        .map(|row| keys.open_json::<Application>(&place("application", &row.id), &row.body))
+        .collect::<Result<Vec<_>, _>>()?;
+    if !applications.is_empty() {
+        load_children(connection, keys, &owner, &mut applications)?;
+    }
+    Ok(Applicant { id, version, account, password_hash, applications })
+}
+
+fn parent<'a>(applications: &'a mut [Application], id: &str) -> Option<&'a mut Application> {
+    let id: Option<ApplicationId> = id.parse().ok();
+    applications.iter_mut().find(|application| Some(application.id) == id)
+}
+
+fn load_children(
+    connection: &mut AnyConnection,
+    keys: &Keys,
+    owner: &str,
+    applications: &mut [Application],
+) -> Result<(), StoreError> {
+    let rows: Vec<(String, String, Vec<u8>)> = verification::table
+        .filter(verification::applicant_id.eq(owner))
+        .order(verification::id)
+        .select((verification::id, verification::application_id, verification::body))
+        .load(connection)?;
+    for (id, application, body) in rows {
+        let child: Verification = keys.open_json(&place("verification", id), &body)?;
+        if let Some(parent) = parent(applications, &application) {
+            parent.verifications.push(child);
+        }
+    }
+    let rows: Vec<(String, String, Vec<u8>)> = material::table
+        .filter(material::applicant_id.eq(owner))
+        .order(material::id)
+        .select((material::id, material::application_id, material::body))
+        .load(connection)?;
+    for (id, application, body) in rows {
+        let child: Material = keys.open_json(&place("material", id), &body)?;
+        if let Some(parent) = parent(applications, &application) {
+            parent.materials.push(child);
+        }
+    }
+    let rows: Vec<(String, String)> = attempt::table
+        .filter(attempt::applicant_id.eq(owner))
+        .order(attempt::id)
+        .select((attempt::application_id, attempt::body))
+        .load(connection)?;
+    for (application, body) in rows {
+        let child: Attempt = serde_json::from_str(&body)?;
+        if let Some(parent) = parent(applications, &application) {
+            parent.attempts.push(child);
+        }
+    }
+    let rows: Vec<(String, String)> = certificate::table
+        .filter(certificate::applicant_id.eq(owner))
+        .order(certificate::id)
+        .select((certificate::application_id, certificate::body))
+        .load(connection)?;
+    for (application, body) in rows {
+        let child: Certificate = serde_json::from_str(&body)?;
+        if let Some(parent) = parent(applications, &application) {
+            parent.certificates.push(child);
+        }
+    }
+    for application in applications.iter_mut() {
+        application.materials.sort_by(|a, b| (&a.slot, a.place).cmp(&(&b.slot, b.place)));
+    }
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! Certificates: those that wait for their document, and what the public may see of one.
+
+use diesel::prelude::*;
+use domain::certificate::Certificate;
+use domain::ids::{ApplicantId, ApplicationId};
+
+use crate::connection::Store;
+use crate::error::StoreError;
+use crate::schema::certificate;
+use crate::sealing::Keys;
+
+/// A certificate whose document must be made.
+#[derive(Debug)]
+pub struct DueCertificate {
+    /// Of whom.
+    pub applicant: ApplicantId,
+    /// Of which application.
+    pub application: ApplicationId,
+    /// The certificate.
+    pub certificate: Certificate,
+    /// How often its making failed.
+    pub crashes: i32,
+}
+
+/// What a verification finds.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    /// Of whom.
+    pub applicant: ApplicantId,
+    /// Of which application.
+    pub application: ApplicationId,
+    /// The certificate.
+    pub certificate: Certificate,
+}
+
+/// Names are compared by their letters only (identity.md §2).
+pub(crate) fn name_key(keys: &Keys, name: &str) -> String {
+    let letters: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect();
+    keys.find("certificate-name", &letters)
+}
+
+impl Store {
+    /// The certificate that has waited longest for its document; tries are counted first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn due_certificate(&self, crashes_most: i32) -> Result<Option<DueCertificate>, StoreError> {
+        let row = self.read(|connection| {
+            Ok(certificate::table
+                .filter(certificate::pending.eq(true))
+                .filter(certificate::crashes.lt(crashes_most))
+                .order(certificate::id)
+                .select((
+                    certificate::id,
+                    certificate::applicant_id,
+                    certificate::application_id,
+                    certificate::crashes,
+                    certificate::body,
+                ))
+                .first::<(String, String, String, i32, String)>(connection)
+                .optional()?)
+        })?;
+        let Some((id, applicant, application, crashes, body)) = row else { return Ok(None) };
+        self.write(|connection| {
+            let set = certificate::crashes.eq(certificate::crashes + 1);
+            Ok(diesel::update(certificate::table.find(&id)).set(set).execute(connection)?)
+        })?;
+        Ok(Some(DueCertificate {
+            applicant: applicant.parse().map_err(|_| StoreError::Value("certificate.applicant_id"))?,
+            application: application.parse().map_err(|_| StoreError::Value("certificate.application_id"))?,
+            certificate: serde_json::from_str(&body)?,
+            crashes,
+        }))
+    }
+
+    /// The certificate behind a QR code.
+    ///
+    /// # Errors
+    /// When the database fails; none is `None`.
+    pub fn certificate_by_token(&self, token: &str) -> Result<Option<Verified>, StoreError> {
+        self.read(|connection| {
+            let row: Option<(String, String, String)> = certificate::table
+                .filter(certificate::token.eq(token))
+                .select((certificate::applicant_id, certificate::application_id, certificate::body))
+                .first(connection)
+                .optional()?;
+            row.map(verified).transpose()
+        })
+    }
+
+    /// The certificate with this number, if it is made out to this name; a wrong name looks like no certificate.
+    ///
+    /// # Errors
+    /// When the database fails; none is `None`.
+    pub fn certificate_by_number(&self, number: &str, name: &str) -> Result<Option<Verified>, StoreError> {
+        let key = name_key(&self.keys, name);
+        let number: String = number.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect();
+        self.read(|connection| {
+            let row: Option<(String, String, String)> = certificate::table
+                .filter(certificate::number.eq(number))
+                .filter(certificate::name_key.eq(key))
+                .select((certificate::applicant_id, certificate::application_id, certificate::body))
+                .first(connection)
+                .optional()?;
+            row.map(verified).transpose()
+        })
+    }
+
+    /// How many certificates wait for their document.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn certificates_waiting(&self) -> Result<i64, StoreError> {
+        self.read(|connection| {
+            Ok(certificate::table.filter(certificate::pending.eq(true)).count().get_result(connection)?)
+        })
+    }
+}
+
+fn verified((applicant, application, body): (String, String, String)) -> Result<Verified, StoreError> {
+    Ok(Verified {
+        applicant: applicant.parse().map_err(|_| StoreError::Value("certificate.applicant_id"))?,
+        application: application.parse().map_err(|_| StoreError::Value("certificate.application_id"))?,
+        certificate: serde_json::from_str(&body)?,
+    })
+}

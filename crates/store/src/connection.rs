@@ -1,0 +1,158 @@
+//! One type for both databases, chosen by the address, and one way to write: a transaction, started as a writer.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use diesel::connection::{AnsiTransactionManager as Ansi, SimpleConnection, TransactionManager};
+use diesel::prelude::*;
+use diesel::r2d2::{self, R2D2Connection};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::blobs::Blobs;
+use crate::error::StoreError;
+use crate::sealing::Keys;
+
+const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
+const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+
+/// A connection to either.
+#[derive(diesel::MultiConnection)]
+pub enum AnyConnection {
+    /// PostgreSQL.
+    Postgres(PgConnection),
+    /// SQLite.
+    Sqlite(SqliteConnection),
+}
+
+struct Manager {
+    url: String,
+}
+
+impl Manager {
+    fn is_postgres(&self) -> bool {
+        self.url.starts_with("postgres://") || self.url.starts_with("postgresql://")
+    }
+}
+
+impl r2d2::ManageConnection for Manager {
+    type Connection = AnyConnection;
+    type Error = r2d2::Error;
+
+    fn connect(&self) -> Result<AnyConnection, r2d2::Error> {
+        if self.is_postgres() {
+            return Ok(AnyConnection::Postgres(PgConnection::establish(&self.url)?));
+        }
+        let mut connection = SqliteConnection::establish(&self.url)?;
+        // An answered command is on the disk: FULL. The time-out first, for the others may have to wait.
+        for pragma in ["busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"] {
+            connection.batch_execute(&format!("PRAGMA {pragma};"))?;
+        }
+        Ok(AnyConnection::Sqlite(connection))
+    }
+
+    fn is_valid(&self, connection: &mut AnyConnection) -> Result<(), r2d2::Error> {
+        Ok(connection.ping()?)
+    }
+
+    fn has_broken(&self, connection: &mut AnyConnection) -> bool {
+        std::thread::panicking() || connection.is_broken()
+    }
+}
+
+/// The store: rows by diesel, blobs beside them, and the keys to what is sealed.
+pub struct Store {
+    pool: r2d2::Pool<Manager>,
+    /// SQLite has one writer at a time; waiting here is fair, waiting there is a lottery.
+    writer: Option<Mutex<()>>,
+    pub(crate) keys: Keys,
+    blobs: Blobs,
+}
+
+impl Store {
+    /// Opens the database at `url` (`postgres://…`, or the path of an SQLite file) and migrates it.
+    ///
+    /// # Errors
+    /// When it can't be reached, or a migration fails.
+    pub fn open(url: &str, keys: Keys, blobs: Blobs) -> Result<Self, StoreError> {
+        let manager = Manager { url: url.to_owned() };
+        let postgres = manager.is_postgres();
+        let pool = r2d2::Pool::builder()
+            .max_size(8)
+            .min_idle(Some(1))
+            .test_on_check_out(postgres)
+            .connection_timeout(Duration::from_secs(10))
+            .build(manager)
+            .map_err(|error| StoreError::Pool(error.to_string()))?;
+        let writer = (!postgres).then(|| Mutex::new(()));
+        let store = Self { pool, writer, keys, blobs };
+        store.migrate()?;
+        Ok(store)
+    }
+
+    fn migrate(&self) -> Result<(), StoreError> {
+        let mut connection = self.pool.get().map_err(|error| StoreError::Pool(error.to_string()))?;
+        let failed = |error: Box<dyn std::error::Error + Send + Sync>| StoreError::Migration(error.to_string());
+        match &mut *connection {
+            AnyConnection::Postgres(postgres) => {
+                // Two nodes may start at once.
+                postgres.batch_execute("SELECT pg_advisory_lock(36000)")?;
+                let done = postgres.run_pending_migrations(POSTGRES).map(|_| ()).map_err(failed);
+                postgres.batch_execute("SELECT pg_advisory_unlock(36000)")?;
+                done
+            }
+            AnyConnection::Sqlite(sqlite) => sqlite.run_pending_migrations(SQLITE).map(|_| ()).map_err(failed),
+        }
+    }
+
+    /// The blob store.
+    pub fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn ping(&self) -> Result<(), StoreError> {
+        self.read(|connection| Ok(connection.batch_execute("SELECT 1")?))
+    }
+
+    /// Runs `work` on a connection, outside any transaction of ours.
+    pub(crate) fn read<T>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.pool.get().map_err(|error| StoreError::Pool(error.to_string()))?;
+        work(&mut connection)
+    }
+
+    /// Runs `work` in one transaction that is a writer's from the start; what it returns is on the disk.
+    pub(crate) fn write<T>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut pooled = self.pool.get().map_err(|error| StoreError::Pool(error.to_string()))?;
+        let _turn = self.writer.as_ref().map(|writer| writer.lock().unwrap_or_else(PoisonError::into_inner));
+        let connection: &mut AnyConnection = &mut pooled;
+        match connection {
+            AnyConnection::Postgres(postgres) => Ansi::begin_transaction_sql(postgres, "BEGIN")?,
+            AnyConnection::Sqlite(sqlite) => Ansi::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE")?,
+        }
+        match work(connection) {
+            Ok(done) => {
+                <AnyConnection as TransactionManager<AnyConnection>>::commit_transaction(connection)?;
+                Ok(done)
+            }
+            Err(error) => {
+                // The first error tells more than a failed roll-back; a broken connection leaves the pool anyway.
+                let _ = <AnyConnection as TransactionManager<AnyConnection>>::rollback_transaction(connection);
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The tables, as the migrations make them.
+
+diesel::table! {
+    applicant (id) {
+        id -> Text,
+        version -> BigInt,
+        user_name -> Text,
+        document_key -> Text,
+        phone_key -> Text,
+        email_key -> Text,
+        password_hash -> Text,
+        body -> Binary,
+    }
+}
+
+diesel::table! {
+    application (id) {
+        id -> Text,
+        applicant_id -> Text,
+        number -> Nullable<Text>,
+        stage -> Text,
+        kind -> Nullable<Text>,
+        country -> Nullable<Text>,
+        since_at -> Timestamp,
+        body -> Binary,
+    }
+}
+
+diesel::table! {
+    verification (id) {
+        id -> Text,
+        application_id -> Text,
+        applicant_id -> Text,
+        look_at -> Nullable<Timestamp>,
+        body -> Binary,
+    }
+}
+
+diesel::table! {
+    material (id) {
+        id -> Text,
+        application_id -> Text,
+        applicant_id -> Text,
+        state -> Text,
+        crashes -> Integer,
+        body -> Binary,
+    }
+}
+
+diesel::table! {
+    attempt (id) {
+        id -> Text,
+        application_id -> Text,
+        applicant_id -> Text,
+        order_id -> Text,
+        state -> Text,
+        query_at -> Nullable<Timestamp>,
+        body -> Text,
+    }
+}
+
+diesel::table! {
+    certificate (id) {
+        id -> Text,
+        application_id -> Text,
+        applicant_id -> Text,
+        number -> Text,
+        token -> Text,
+        name_key -> Text,
+        pending -> Bool,
+        crashes -> Integer,
+        body -> Text,
+    }
+}
+
+diesel::table! {
+    timeline (id) {
+        id -> Text,
+        application_id -> Text,
+        at -> Timestamp,
+        kind -> Text,
+        by_whom -> Text,
+        detail -> Text,
+    }
+}
+
+diesel::table! {
+    notice (id) {
+        id -> Text,
+        applicant_id -> Nullable<Text>,
+        channel -> Text,
+        kind -> Text,
+        language -> Text,
+        state -> Text,
+        due_at -> Nullable<Timestamp>,
+        tries -> Integer,
+        answer -> Text,
+        body -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    gateway_message (id) {
+        id -> Text,
+        order_id -> Text,
+        at -> Timestamp,
+        verified -> Bool,
+        raw -> Text,
+    }
+}
+
+diesel::table! {
+    movement (key) {
+        key -> Text,
+        application_id -> Text,
+        at -> Timestamp,
+        from_account -> Text,
+        to_account -> Text,
+        amount -> BigInt,
+    }
+}
+
+diesel::table! {
+    audit (id) {
+        id -> Text,
+        at -> Timestamp,
+        by_whom -> Text,
+        act -> Text,
+        subject -> Text,
+    }
+}
+
+diesel::table! {
+    registration (id) {
+        id -> Text,
+        expires_at -> Timestamp,
+        body -> Binary,
+    }
+}
+
+diesel::table! {
+    code (id) {
+        id -> Text,
+        purpose -> Text,
+        address_key -> Text,
+        network -> Text,
+        created_at -> Timestamp,
+        code_hash -> Text,
+        tries -> Integer,
+        used -> Bool,
+    }
+}
+
+diesel::table! {
+    login_failure (id) {
+        id -> Text,
+        who -> Text,
+        at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    session (token_hash) {
+        token_hash -> Text,
+        realm -> Text,
+        holder -> Text,
+        created_at -> Timestamp,
+        expires_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    staff (id) {
+        id -> Text,
+        user_name -> Text,
+        name -> Text,
+        roles -> Text,
+        password_hash -> Text,
+        last_step -> BigInt,
+        totp -> Binary,
+    }
+}
+
+diesel::table! {
+    counter (name) {
+        name -> Text,
+        value -> BigInt,
+    }
+}
+diesel::allow_tables_to_appear_in_same_query!(application, applicant, certificate, material, attempt, verification);

@@ -1,0 +1,89 @@
+//! Sealed values (XChaCha20-Poly1305) and keyed hashes to find them by.
+
+use chacha20poly1305::aead::{Aead, Generate, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::error::StoreError;
+
+/// The keys of the store, all from one master key.
+pub struct Keys {
+    seal: Zeroizing<[u8; 32]>,
+    find: Zeroizing<[u8; 32]>,
+    token: Zeroizing<[u8; 32]>,
+}
+
+fn derive(master: &[u8], purpose: &str) -> Result<[u8; 32], StoreError> {
+    let mac = Hmac::<Sha256>::new_from_slice(master).map_err(|_| StoreError::Crypto("master key"))?;
+    Ok(mac.chain_update(purpose.as_bytes()).finalize().into_bytes().into())
+}
+
+impl Keys {
+    /// Derives the keys from a master key of 32 bytes.
+    ///
+    /// # Errors
+    /// When the key is shorter.
+    pub fn from_master(master: &[u8]) -> Result<Self, StoreError> {
+        if master.len() < 32 {
+            return Err(StoreError::Crypto("the master key must have 32 bytes"));
+        }
+        Ok(Self {
+            seal: Zeroizing::new(derive(master, "renzheng seal 1")?),
+            find: Zeroizing::new(derive(master, "renzheng find 1")?),
+            token: Zeroizing::new(derive(master, "renzheng token 1")?),
+        })
+    }
+
+    /// Seals `plain` for one place (`table:row`): it opens nowhere else.
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub fn seal(&self, place: &str, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let nonce = XNonce::try_generate().map_err(|_| StoreError::Crypto("no randomness"))?;
+        let cipher = XChaCha20Poly1305::new_from_slice(&*self.seal).map_err(|_| StoreError::Crypto("key"))?;
+        let payload = Payload { msg: plain, aad: place.as_bytes() };
+        let sealed = cipher.encrypt(&nonce, payload).map_err(|_| StoreError::Crypto("seal"))?;
+        let mut out = nonce.to_vec();
+        out.extend_from_slice(&sealed);
+        Ok(out)
+    }
+
+    /// Opens what was sealed for `place`.
+    ///
+    /// # Errors
+    /// `Sealed` when the key or the place is another, or a bit has changed.
+    pub fn open(&self, place: &str, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let (nonce, msg) = sealed.split_first_chunk::<24>().ok_or(StoreError::Sealed("too short"))?;
+        let cipher = XChaCha20Poly1305::new_from_slice(&*self.seal).map_err(|_| StoreError::Crypto("key"))?;
+        let payload = Payload { msg, aad: place.as_bytes() };
+        cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| StoreError::Sealed("wrong key, place or bits"))
+    }
+
+    pub(crate) fn seal_json<T: Serialize>(&self, place: &str, value: &T) -> Result<Vec<u8>, StoreError> {
+        self.seal(place, &Zeroizing::new(serde_json::to_vec(value)?))
+    }
+
+    pub(crate) fn open_json<T: DeserializeOwned>(&self, place: &str, sealed: &[u8]) -> Result<T, StoreError> {
+        Ok(serde_json::from_slice(&Zeroizing::new(self.open(place, sealed)?))?)
+    }
+
+    fn keyed(key: &[u8; 32], kind: &str, value: &str) -> String {
+        let Ok(mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
+        let tag = mac.chain_update(kind.as_bytes()).chain_update([0]).chain_update(value.as_bytes());
+        hex::encode(tag.finalize().into_bytes())
+    }
+
+    /// A keyed hash by which a sealed value of this kind is found again.
+    pub fn find(&self, kind: &str, value: &str) -> String {
+        Self::keyed(&self.find, kind, value)
+    }
+
+    /// A keyed hash of something that must not be forged, such as a form's token.
+    pub fn sign(&self, kind: &str, value: &str) -> String {
+        Self::keyed(&self.token, kind, value)
+    }
+}

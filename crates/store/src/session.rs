@@ -1,0 +1,126 @@
+//! Log-ins: the cookie's token is stored as a hash, so who reads the table can't be somebody else.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::prelude::*;
+
+use crate::connection::Store;
+use crate::error::StoreError;
+use crate::schema::session;
+use crate::secrets::{random_token, token_hash};
+use crate::time::{instant, stored};
+
+/// At which side somebody is logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Realm {
+    /// Applicants.
+    Applicant,
+    /// Staff who gave a password and owe the second factor.
+    StaffHalf,
+    /// Staff.
+    Staff,
+}
+
+impl Realm {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Applicant => "applicant",
+            Self::StaffHalf => "staff-half",
+            Self::Staff => "staff",
+        }
+    }
+
+    /// How long a log-in lasts.
+    pub const fn ttl(self) -> TimeDelta {
+        match self {
+            Self::Applicant => TimeDelta::hours(12),
+            Self::StaffHalf => TimeDelta::minutes(10),
+            Self::Staff => TimeDelta::hours(10),
+        }
+    }
+}
+
+/// A log-in.
+#[derive(Debug, Clone)]
+pub struct SessionRow {
+    /// The id of the applicant or officer.
+    pub holder: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Until when.
+    pub until: DateTime<Utc>,
+}
+
+impl Store {
+    /// Logs `holder` in and returns the token for the cookie.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn begin_session(&self, realm: Realm, holder: &str, now: DateTime<Utc>) -> Result<String, StoreError> {
+        let token = random_token();
+        self.write(|connection| {
+            diesel::delete(session::table.filter(session::expires_at.lt(stored(now)))).execute(connection)?;
+            diesel::insert_into(session::table)
+                .values((
+                    session::token_hash.eq(token_hash(&token)),
+                    session::realm.eq(realm.code()),
+                    session::holder.eq(holder),
+                    session::created_at.eq(stored(now)),
+                    session::expires_at.eq(stored(now + realm.ttl())),
+                ))
+                .execute(connection)?;
+            Ok(token.clone())
+        })
+    }
+
+    /// The log-in behind a token.
+    ///
+    /// # Errors
+    /// When the database fails; an unknown or expired token is `None`.
+    pub fn session(&self, realm: Realm, token: &str, now: DateTime<Utc>) -> Result<Option<SessionRow>, StoreError> {
+        self.read(|connection| {
+            let row: Option<(String, chrono::NaiveDateTime, chrono::NaiveDateTime)> = session::table
+                .find(token_hash(token))
+                .filter(session::realm.eq(realm.code()))
+                .filter(session::expires_at.gt(stored(now)))
+                .select((session::holder, session::created_at, session::expires_at))
+                .first(connection)
+                .optional()?;
+            Ok(row.map(|(holder, since, until)| SessionRow { holder, since: instant(since), until: instant(until) }))
+        })
+    }
+
+    /// Logs one browser out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn end_session(&self, token: &str) -> Result<(), StoreError> {
+        self.write(|connection| {
+            diesel::delete(session::table.find(token_hash(token))).execute(connection)?;
+            Ok(())
+        })
+    }
+
+    /// Logs a holder out everywhere (R2.1).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn end_sessions(&self, holder: &str) -> Result<usize, StoreError> {
+        self.write(|connection| {
+            Ok(diesel::delete(session::table.filter(session::holder.eq(holder))).execute(connection)?)
+        })
+    }
+
+    /// How many browsers a holder is logged in at.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn count_sessions(&self, holder: &str, now: DateTime<Utc>) -> Result<i64, StoreError> {
+        self.read(|connection| {
+            Ok(session::table
+                .filter(session::holder.eq(holder))
+                .filter(session::expires_at.gt(stored(now)))
+                .count()
+                .get_result(connection)?)
+        })
+    }
+}

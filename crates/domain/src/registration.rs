@@ -90,12 +90,14 @@ pub fn check(raw: &Raw, today: NaiveDate) -> Result<Registration, Vec<FieldError
 
     let gender = given("gender").and_then(|code| Gender::from_code(&code));
     let kind = given("document_type").and_then(|code| DocumentType::from_code(&code));
-    if let Some(kind) = kind
-        && !nationality.is_empty()
-        && !kind.fits(&nationality)
-    {
-        errors.push(FieldError::new("document_type", "nationality"));
-    }
+    // A number can only be judged by the rules of a document that fits.
+    let kind = kind.filter(|kind| {
+        let fits = nationality.is_empty() || kind.fits(&nationality);
+        if !fits {
+            errors.push(FieldError::new("document_type", "nationality"));
+        }
+        fits
+    });
     let number = given("document_number").map(|typed| document_number::normalise(&typed));
     if let (Some(kind), Some(number)) = (kind, &number) {
         match document_number::check(kind, number, today) {

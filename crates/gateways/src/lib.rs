@@ -1,1 +1,45 @@
-//! Clients of the outside world.
+//! Clients of the outside world: UnionPay, SMS, mail, identity. Each speaks the wire as `shared/protocols` has it.
+//!
+//! Answers are facts, never guesses: what could not be learnt is an error that says whether anything may have
+//! happened. The wire modules are shared with the sandbox, which plays the other side.
+
+pub mod acs3;
+pub mod identity;
+pub mod mail;
+pub mod sms;
+pub mod unionpay;
+pub mod x509;
+
+use std::time::Duration;
+
+/// How long a call may take in all.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Why a gateway could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// No answer: what was asked may have happened or not.
+    #[error("no answer: {0}")]
+    Unreachable(String),
+    /// An answer that is not of the protocol, or not signed by whom it should be.
+    #[error("an answer that can't be trusted: {0}")]
+    Untrusted(String),
+    /// A refusal with the gateway's own code.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// Our own settings or keys.
+    #[error("set-up: {0}")]
+    Setup(String),
+}
+
+impl From<reqwest::Error> for GatewayError {
+    fn from(error: reqwest::Error) -> Self {
+        // Without the address: it can hold a phone number.
+        Self::Unreachable(error.without_url().to_string())
+    }
+}
+
+pub(crate) fn http_client() -> Result<reqwest::Client, GatewayError> {
+    let builder = reqwest::Client::builder().timeout(CALL_TIMEOUT).redirect(reqwest::redirect::Policy::none());
+    builder.build().map_err(|error| GatewayError::Setup(error.to_string()))
+}

@@ -27,7 +27,7 @@ pub use blobs::Blobs;
 pub use certificate::{DueCertificate, Verified};
 pub use connection::Store;
 pub use error::StoreError;
-pub use material::DueMaterial;
+pub use material::{DueMaterial, MATERIAL_CRASHES_MOST};
 pub use notice::DueNotice;
 pub use payment::{DueAttempt, GatewayMessage, MovementRow};
 pub use registration::{CodeCheck, PendingRegistration};

@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::schema::material;
 
 /// Crashes of the validator over one image after which the image counts as damaged.
-pub const CRASHES_MOST: i32 = 3;
+pub const MATERIAL_CRASHES_MOST: i32 = 3;
 
 /// An image to be looked at.
 #[derive(Debug)]

@@ -1,0 +1,160 @@
+//! UnionPay's online gateway, ACP 5.1.0 (unionpay.md): the form that takes the browser there, the query, and the
+//! notification.
+
+pub mod trust;
+pub mod wire;
+
+use chrono::{DateTime, Utc};
+use domain::payment::{Attempt, GatewayAnswer};
+
+use crate::x509::{self, Cert};
+use crate::{GatewayError, http_client};
+use trust::Trust;
+use wire::{Fields, digest, parse_reply};
+
+/// What the client must know.
+#[derive(Debug, Clone)]
+pub struct UnionPaySettings {
+    /// Where the browser posts the order.
+    pub front_url: String,
+    /// Where queries go.
+    pub query_url: String,
+    /// Merchant number.
+    pub merchant: String,
+    /// Merchant's signing key, PKCS#8 PEM.
+    pub key_pem: String,
+    /// Merchant's signing certificate, PEM.
+    pub certificate_pem: String,
+    /// Root of UnionPay's certificates, PEM.
+    pub root_pem: String,
+    /// Certificate between root and signer, PEM.
+    pub middle_pem: String,
+    /// Whether UnionPay's test name is accepted.
+    pub test: bool,
+}
+
+/// The client.
+pub struct UnionPay {
+    front_url: String,
+    query_url: String,
+    merchant: String,
+    certificate_id: String,
+    key: rsa::PrivateKey,
+    trust: Trust,
+    http: reqwest::Client,
+}
+
+/// A form that the browser posts.
+#[derive(Debug, Clone)]
+pub struct FrontForm {
+    /// Where to.
+    pub action: String,
+    /// Hidden fields, to be HTML-escaped.
+    pub fields: Fields,
+}
+
+impl UnionPay {
+    /// A client with these settings.
+    ///
+    /// # Errors
+    /// `Setup` or `Untrusted` when a key or certificate can't be read.
+    pub fn new(settings: &UnionPaySettings) -> Result<Self, GatewayError> {
+        Ok(Self {
+            front_url: settings.front_url.clone(),
+            query_url: settings.query_url.clone(),
+            merchant: settings.merchant.clone(),
+            certificate_id: Cert::parse(&settings.certificate_pem)?.serial_decimal(),
+            key: x509::private_key(&settings.key_pem)?,
+            trust: Trust::new(&settings.root_pem, &settings.middle_pem, settings.test)?,
+            http: http_client()?,
+        })
+    }
+
+    fn signed(&self, pairs: &[(&str, &str)]) -> Result<Fields, GatewayError> {
+        let common = [
+            ("version", "5.1.0"),
+            ("encoding", "UTF-8"),
+            ("signMethod", "01"),
+            ("accessType", "0"),
+            ("merId", &self.merchant),
+            ("certId", &self.certificate_id),
+        ];
+        let pairs = common.iter().chain(pairs).filter(|(_, value)| !value.is_empty());
+        let mut fields: Fields = pairs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let signature = x509::sign(&self.key, digest(&fields).as_bytes())?;
+        fields.insert("signature".into(), signature);
+        Ok(fields)
+    }
+
+    /// The form for one attempt (§6.1); `site` is our own origin, without a slash at its end.
+    ///
+    /// # Errors
+    /// `Setup` when it can't be signed.
+    pub fn front_form(&self, attempt: &Attempt, site: &str) -> Result<FrontForm, GatewayError> {
+        let timeout = domain::calendar::beijing(attempt.timeout_at).format("%Y%m%d%H%M%S").to_string();
+        let fields = self.signed(&[
+            ("txnType", "01"),
+            ("txnSubType", "01"),
+            ("bizType", "000201"),
+            ("channelType", "07"),
+            ("currencyCode", domain::money::CNY),
+            ("orderId", &attempt.order),
+            ("txnTime", &attempt.txn_time),
+            ("txnAmt", &attempt.amount.0.to_string()),
+            ("payTimeout", &timeout),
+            ("frontUrl", &format!("{site}/pay/return")),
+            ("backUrl", &format!("{site}/pay/notify")),
+            ("riskRateInfo", "{commodityName=学历学位认证费}"),
+        ])?;
+        Ok(FrontForm { action: self.front_url.clone(), fields })
+    }
+
+    /// Verifies a notification or a front return, over whatever fields it has.
+    ///
+    /// # Errors
+    /// `Untrusted`, saying what is wrong.
+    pub fn verify(&self, fields: &Fields, now: DateTime<Utc>) -> Result<(), GatewayError> {
+        if fields.get("merId") != Some(&self.merchant) {
+            return Err(GatewayError::Untrusted("another merchant".into()));
+        }
+        self.trust.verify(fields, now)
+    }
+
+    /// Asks how an attempt stands (§6.2). Order and time are those asked about, whatever the reply says of them.
+    ///
+    /// # Errors
+    /// `Unreachable` when there is no answer, `Untrusted` when it is not the gateway's, `Refused` when it refuses the
+    /// question itself.
+    pub async fn query(&self, attempt: &Attempt, now: DateTime<Utc>) -> Result<GatewayAnswer, GatewayError> {
+        let fields = self.signed(&[
+            ("txnType", "00"),
+            ("txnSubType", "00"),
+            ("bizType", "000000"),
+            ("orderId", &attempt.order),
+            ("txnTime", &attempt.txn_time),
+        ])?;
+        let reply = self.http.post(&self.query_url).form(&fields).send().await?.error_for_status()?;
+        let body = reply.text().await?;
+        if !body.contains('=') {
+            // `Invalid request.`: unsigned and definite (§2).
+            return Err(GatewayError::Refused(body.chars().take(60).collect()));
+        }
+        let reply = parse_reply(&body);
+        self.verify(&reply, now)?;
+        let field = |name: &str| reply.get(name).cloned().unwrap_or_default();
+        let code = match field("respCode").as_str() {
+            "00" => field("origRespCode"),
+            // The gateway does not know the order: that is an answer about the transaction.
+            "34" => "34".to_owned(),
+            other => return Err(GatewayError::Refused(format!("respCode {other}"))),
+        };
+        Ok(GatewayAnswer {
+            order: field("orderId"),
+            txn_time: field("txnTime"),
+            amount: reply.get("txnAmt").and_then(|amount| amount.parse().ok()),
+            currency: reply.get("currencyCode").cloned(),
+            code,
+            query_id: reply.get("queryId").cloned(),
+        })
+    }
+}

@@ -1,1 +1,18 @@
-//! The actors of the service.
+//! The actors of the service: one session actor per applicant, and reconcilers that work off rows.
+//!
+//! Start with [`tree`]: the whole tree in one function. An actor is an agent noun and a file; the rules of
+//! `docs/ARCHITECTURE.md` hold: row first, message second, sweep always.
+
+mod blocking;
+mod certificate_issuer;
+mod identity_verifier;
+mod notification_dispatcher;
+mod payment_reconciler;
+pub mod session;
+mod tree;
+mod upload_validator;
+
+pub use blocking::{Blocking, run};
+pub use session::{Do, Fault, Load, Refusal, Session};
+pub use tree::{Outside, Tree, TreeSettings, World};
+pub use upload_validator::{Judged, judge, turned};

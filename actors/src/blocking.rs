@@ -1,0 +1,46 @@
+//! Blocking work off the arbiters: bounded, so that a thousand uploads wait instead of starving everything.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+/// A bound on how much blocking work of one kind runs at once.
+#[derive(Clone, Debug)]
+pub struct Blocking {
+    turns: Arc<Semaphore>,
+}
+
+/// Work was cut off, by a panic in it or because the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the blocking work was cut off")]
+pub struct CutOff;
+
+impl Blocking {
+    /// At most `most` at once.
+    pub fn new(most: usize) -> Self {
+        Self { turns: Arc::new(Semaphore::new(most)) }
+    }
+
+    /// Runs `work` on a thread of its own as soon as there is a turn.
+    ///
+    /// # Errors
+    /// [`CutOff`] when it panicked or was never run.
+    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, CutOff> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| CutOff)?;
+        tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work()
+        })
+        .await
+        .map_err(|_| CutOff)
+    }
+}
+
+/// Runs `work` and lets a panic in it crash the caller, so that supervision sees it.
+pub async fn run<T: Send + 'static>(blocking: &Blocking, work: impl FnOnce() -> T + Send + 'static) -> T {
+    match blocking.run(work).await {
+        Ok(done) => done,
+        // The panic has been reported where it happened; here it goes on to whoever waited for it.
+        Err(CutOff) => std::panic::resume_unwind(Box::new("blocking work panicked")),
+    }
+}

@@ -1,0 +1,127 @@
+//! Sends the notices of the outbox by SMS and mail, in the applicant's language, and destroys their words after.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::effects::{Channel, Notice};
+use domain::person::Language;
+use gateways::GatewayError;
+use gateways::mail::Mail;
+use gateways::sms::{Sent, Sms};
+use locales::Texts;
+use supervision::{Step, Work};
+
+use crate::blocking::run;
+use crate::session::Fault;
+use crate::tree::World;
+
+/// The work of the notification dispatcher.
+pub(crate) struct NotificationDispatcher {
+    world: Arc<World>,
+}
+
+/// What sending came to.
+enum Outcome {
+    Sent(String),
+    Failed(String),
+    Again(String),
+}
+
+impl NotificationDispatcher {
+    pub(crate) fn new(world: Arc<World>) -> Self {
+        Self { world }
+    }
+
+    async fn send(&self, notice: &Notice, now: DateTime<Utc>) -> Outcome {
+        match notice.channel {
+            Channel::Sms => self.sms(notice, now).await,
+            Channel::Mail => self.mail(notice).await,
+        }
+    }
+
+    async fn sms(&self, notice: &Notice, now: DateTime<Utc>) -> Outcome {
+        let Some(template) = self.world.settings.sms_templates.get(notice.kind.code()) else {
+            return Outcome::Failed("no template".into());
+        };
+        let params: serde_json::Map<String, serde_json::Value> =
+            notice.params.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+        let params = serde_json::Value::Object(params).to_string();
+        let out_id = notice.id.to_string();
+        let sms = Sms { phone: &notice.to, template, params: &params, out_id: &out_id };
+        match self.world.outside.sms.send(&sms, now).await {
+            Ok(Sent::Taken(remote)) => Outcome::Sent(remote),
+            Ok(Sent::Later(code)) => Outcome::Again(code),
+            Ok(Sent::Never(code)) => Outcome::Failed(code),
+            Err(error) => Outcome::Again(error.to_string()),
+        }
+    }
+
+    async fn mail(&self, notice: &Notice) -> Outcome {
+        let texts = Texts::new(Language::from_tag(notice.language).unwrap_or_default());
+        let site = self.world.settings.site.as_str();
+        let value = |name: &str| {
+            notice.params.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str())
+        };
+        let args = [
+            ("code", value("code")),
+            ("number", value("number")),
+            ("username", value("username")),
+            ("password", value("password")),
+            ("site", site),
+        ];
+        let kind = notice.kind.code();
+        let body_key = match value("password").is_empty() {
+            true if kind == "registered" => "notice-registered-body-name".to_owned(),
+            _ => format!("notice-{kind}-body"),
+        };
+        let subject = texts.with(&format!("notice-{kind}-subject"), &args);
+        let body = format!("{}\n\n{}\n", texts.with(&body_key, &args), texts.with("notice-footer", &args));
+        let id = notice.id.to_string();
+        let mail = Mail { to: &notice.to, subject: &subject, body: &body, id: &id, language: notice.language };
+        match self.world.outside.mail.send(&mail).await {
+            Ok(()) => Outcome::Sent(String::new()),
+            Err(GatewayError::Refused(why)) => Outcome::Failed(why),
+            Err(error) => Outcome::Again(error.to_string()),
+        }
+    }
+}
+
+impl Work for NotificationDispatcher {
+    async fn step(self: Rc<Self>) -> Step {
+        let (store, now) = (Arc::clone(&self.world.store), self.world.clock.now());
+        let due = match run(&self.world.rows, move || store.claim_notice(now)).await {
+            Ok(Some(due)) => due,
+            Ok(None) => return Step::Idle,
+            Err(error) => {
+                Fault::new(error);
+                return Step::Idle;
+            }
+        };
+        self.world.at("notice-claimed");
+        let outcome = self.send(&due.notice, now).await;
+        self.world.at("notice-sent");
+        let (store, id, kind) = (Arc::clone(&self.world.store), due.notice.id, due.notice.kind.code());
+        let tries = due.tries;
+        let written = run(&self.world.rows, move || match outcome {
+            Outcome::Sent(remote) => {
+                tracing::info!(notice = %id, kind, "notice sent");
+                store.notice_sent(id, &remote)
+            }
+            Outcome::Failed(why) => {
+                tracing::error!(notice = %id, kind, why, "notice refused for good");
+                store.notice_failed(id, &why)
+            }
+            Outcome::Again(why) => {
+                tracing::warn!(notice = %id, kind, why, tries, "notice will be tried again");
+                let minutes = 1_i64 << tries.clamp(0, 7);
+                store.notice_again(id, &why, now + TimeDelta::minutes(minutes))
+            }
+        })
+        .await;
+        if let Err(error) = written {
+            Fault::new(error);
+        }
+        Step::Worked
+    }
+}

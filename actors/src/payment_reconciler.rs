@@ -1,0 +1,63 @@
+//! Asks the gateway about every attempt whose question is due, whether a notification came or not (unionpay.md §8).
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use domain::payment::GatewayAnswer;
+use domain::settlement::SettleAttempt;
+use gateways::GatewayError;
+use supervision::{Step, Work};
+
+use crate::blocking::run;
+use crate::session::{Fault, Refusal};
+use crate::tree::{Asks, World};
+
+/// The work of the payment reconciler.
+pub(crate) struct PaymentReconciler {
+    world: Arc<World>,
+    sessions: Asks,
+}
+
+impl PaymentReconciler {
+    pub(crate) fn new(world: Arc<World>, sessions: Asks) -> Self {
+        Self { world, sessions }
+    }
+}
+
+impl Work for PaymentReconciler {
+    async fn step(self: Rc<Self>) -> Step {
+        let (store, now) = (Arc::clone(&self.world.store), self.world.clock.now());
+        let due = match run(&self.world.rows, move || store.due_attempt(now)).await {
+            Ok(Some(due)) => due,
+            Ok(None) => return Step::Idle,
+            Err(error) => {
+                Fault::new(error);
+                return Step::Idle;
+            }
+        };
+        self.world.at("payment-due");
+        let answer: Option<GatewayAnswer> = match self.world.outside.union_pay.query(&due.attempt, now).await {
+            Ok(answer) => Some(answer),
+            Err(error) => {
+                // Unknown stays unknown: the schedule asks again.
+                let level = matches!(error, GatewayError::Untrusted(_));
+                tracing::warn!(order = %due.attempt.order, %error, untrusted = level, "the gateway gave no usable answer");
+                None
+            }
+        };
+        self.world.at("payment-asked");
+        let command = SettleAttempt { application: due.application, attempt: due.attempt.id, answer };
+        match self.sessions.command(due.applicant, command).await {
+            Ok(state) => {
+                tracing::info!(order = %due.attempt.order, state = state.code(), "payment looked at");
+                self.world.at("payment-settled");
+                Step::Worked
+            }
+            Err(Refusal::Rejected(rejection)) => {
+                Fault::new(format!("an attempt without its application: {rejection}"));
+                Step::Idle
+            }
+            Err(Refusal::Failed(_)) => Step::Idle,
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! The whole tree, in one function, and the world that every actor shares.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use documents::{AsItIs, Issuer};
+use domain::applicant::Applicant;
+use domain::calendar::Calendar;
+use domain::command::Command;
+use domain::ids::ApplicantId;
+use gateways::identity::IdentityClient;
+use gateways::mail::MailClient;
+use gateways::sms::SmsClient;
+use gateways::unionpay::UnionPay;
+use store::Store;
+use supervision::{
+    AskError, Backoff, ChildSpec, Clock, Directory, DirectorySpec, Intensity, Mailbox, Reconciler, Supervisor, System,
+    Wake,
+};
+
+use crate::blocking::Blocking;
+use crate::certificate_issuer::CertificateIssuer;
+use crate::identity_verifier::IdentityVerifier;
+use crate::notification_dispatcher::NotificationDispatcher;
+use crate::payment_reconciler::PaymentReconciler;
+use crate::session::{Do, Fault, Load, Refusal, Session};
+use crate::upload_validator::UploadValidator;
+
+/// How long a page waits for a session actor.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// The clients of the outside world.
+pub struct Outside {
+    /// Payments.
+    pub union_pay: UnionPay,
+    /// Text messages.
+    pub sms: SmsClient,
+    /// E-mail.
+    pub mail: MailClient,
+    /// Identity.
+    pub identity: IdentityClient,
+}
+
+/// Settings of the tree.
+#[derive(Debug, Clone)]
+pub struct TreeSettings {
+    /// Threads for actors.
+    pub arbiters: usize,
+    /// How often reconcilers look without being woken.
+    pub sweep: Duration,
+    /// A session that got no letter for so long is put away.
+    pub idle: Duration,
+    /// Our own origin as browsers see it, without a slash at its end.
+    pub site: String,
+    /// Whether the notice of registration holds the password (R1.9).
+    pub password_in_notice: bool,
+    /// SMS templates by kind of notice.
+    pub sms_templates: std::collections::BTreeMap<String, String>,
+    /// Kill switches of recovery tests: the process ends at the place with this name.
+    pub die_at: Option<String>,
+}
+
+/// Wakes the reconcilers; a wake-up that is lost costs nothing but time.
+#[derive(Default)]
+pub struct Wakes {
+    doors: OnceLock<Doors>,
+}
+
+struct Doors {
+    notices: Mailbox<Reconciler<NotificationDispatcher>>,
+    payments: Mailbox<Reconciler<PaymentReconciler>>,
+    uploads: Mailbox<Reconciler<UploadValidator>>,
+    identity: Mailbox<Reconciler<IdentityVerifier>>,
+    certificates: Mailbox<Reconciler<CertificateIssuer>>,
+}
+
+impl Wakes {
+    /// Notices wait.
+    pub fn notices(&self) {
+        if let Some(doors) = self.doors.get() {
+            doors.notices.nudge(Wake);
+        }
+    }
+
+    /// The gateway has something to say.
+    pub fn payments(&self) {
+        if let Some(doors) = self.doors.get() {
+            doors.payments.nudge(Wake);
+        }
+    }
+
+    /// Images wait.
+    pub fn uploads(&self) {
+        if let Some(doors) = self.doors.get() {
+            doors.uploads.nudge(Wake);
+        }
+    }
+
+    /// A verification waits.
+    pub fn identity(&self) {
+        if let Some(doors) = self.doors.get() {
+            doors.identity.nudge(Wake);
+        }
+    }
+
+    /// A certificate waits.
+    pub fn certificates(&self) {
+        if let Some(doors) = self.doors.get() {
+            doors.certificates.nudge(Wake);
+        }
+    }
+}
+
+/// What every actor shares.
+pub struct World {
+    /// Rows and blobs.
+    pub store: Arc<Store>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Working days.
+    pub calendar: Calendar,
+    /// The outside.
+    pub outside: Outside,
+    /// Bound on database work.
+    pub rows: Blocking,
+    /// Bound on images and documents.
+    pub heavy: Blocking,
+    /// Bound on password hashing.
+    pub hashing: Blocking,
+    /// Wake-ups.
+    pub wake: Wakes,
+    /// Settings.
+    pub settings: TreeSettings,
+}
+
+impl World {
+    /// A named place: recovery tests end the process here, as SIGKILL would.
+    pub fn at(&self, place: &str) {
+        if self.settings.die_at.as_deref() == Some(place) {
+            tracing::warn!(place, "ending the process, as ordered by a recovery test");
+            std::process::abort();
+        }
+    }
+}
+
+/// The running tree.
+pub struct Tree {
+    /// The runtime.
+    pub system: System,
+    /// What the actors share.
+    pub world: Arc<World>,
+    /// Sessions by applicant.
+    pub sessions: Directory<ApplicantId, Session>,
+    /// The reconcilers' supervisor.
+    pub reconcilers: Arc<Supervisor>,
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+impl Tree {
+    /// Starts everything: sessions, then the reconcilers that send to them.
+    ///
+    /// # Errors
+    /// When the issuer's fonts or templates can't be used.
+    pub fn start(world: World) -> Result<Arc<Self>, Fault> {
+        let system = System::start(Arc::clone(&world.clock), world.settings.arbiters);
+        let world = Arc::new(world);
+        let root = system.supervisor("root", Intensity { restarts: 5, within: MINUTE }, None);
+        let of_sessions =
+            system.supervisor("sessions", Intensity { restarts: 10, within: MINUTE }, Some(Arc::clone(&root)));
+        let shared = Arc::clone(&world);
+        let sessions = Directory::new(
+            DirectorySpec {
+                name: "session",
+                idle: world.settings.idle,
+                intensity: Intensity { restarts: 5, within: MINUTE },
+                backoff: Backoff { first: Duration::from_millis(5), most: Duration::from_secs(2) },
+                bound: 32,
+                drops: Intensity { restarts: 100, within: MINUTE },
+            },
+            &of_sessions,
+            &system,
+            move |id| Session::new(*id, Arc::clone(&shared)),
+        );
+        let reconcilers =
+            system.supervisor("reconcilers", Intensity { restarts: 5, within: MINUTE }, Some(Arc::clone(&root)));
+        let issuer = Arc::new(Issuer::new(AsItIs).map_err(Fault::new)?);
+        let sweep = world.settings.sweep;
+        let asks = Asks { sessions: sessions.clone() };
+
+        let (shared, to) = (Arc::clone(&world), asks.clone());
+        let payments = reconcilers.start(ChildSpec::new("payment_reconciler", move || {
+            Reconciler::new(PaymentReconciler::new(Arc::clone(&shared), to.clone()), sweep)
+        }));
+        let shared = Arc::clone(&world);
+        let notices = reconcilers.start(ChildSpec::new("notification_dispatcher", move || {
+            Reconciler::new(NotificationDispatcher::new(Arc::clone(&shared)), sweep)
+        }));
+        let (shared, to) = (Arc::clone(&world), asks.clone());
+        let uploads = reconcilers.start(ChildSpec::new("upload_validator", move || {
+            Reconciler::new(UploadValidator::new(Arc::clone(&shared), to.clone()), sweep)
+        }));
+        let (shared, to) = (Arc::clone(&world), asks.clone());
+        let identity = reconcilers.start(ChildSpec::new("identity_verifier", move || {
+            Reconciler::new(IdentityVerifier::new(Arc::clone(&shared), to.clone()), Duration::from_millis(700))
+        }));
+        let (shared, to) = (Arc::clone(&world), asks);
+        let certificates = reconcilers.start(ChildSpec::new("certificate_issuer", move || {
+            let (shared, to, issuer) = (Arc::clone(&shared), to.clone(), Arc::clone(&issuer));
+            Reconciler::new(CertificateIssuer::new(shared, to, issuer), sweep)
+        }));
+        // The doors are opened once; before that a wake-up finds none, and the first sweep does the work.
+        let _ = world.wake.doors.set(Doors { notices, payments, uploads, identity, certificates });
+        let passivator = sessions.clone();
+        reconcilers.start(ChildSpec::new("passivator", move || Passivator { sessions: passivator.clone() }));
+        Ok(Arc::new(Self { system, world, sessions, reconcilers }))
+    }
+
+    /// Has `id`'s session carry out a command.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn command<C: Command>(&self, id: ApplicantId, command: C) -> Result<C::Done, Refusal> {
+        asked(self.sessions.ask(&id, Do(command), ANSWER_WITHIN).await)
+    }
+
+    /// The applicant as it now stands.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn applicant(&self, id: ApplicantId) -> Result<Arc<Applicant>, Refusal> {
+        match self.sessions.ask(&id, Load, ANSWER_WITHIN).await {
+            // A look that was lost is safely looked again.
+            Err(AskError::Lost) => asked(self.sessions.ask(&id, Load, ANSWER_WITHIN).await),
+            answer => asked(answer),
+        }
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.world.clock.now()
+    }
+}
+
+fn asked<T>(answer: Result<Result<T, Refusal>, AskError>) -> Result<T, Refusal> {
+    answer.unwrap_or_else(|error| Err(Fault::new(format!("session actor: {error}")).into()))
+}
+
+/// How reconcilers reach the sessions.
+#[derive(Clone)]
+pub(crate) struct Asks {
+    sessions: Directory<ApplicantId, Session>,
+}
+
+impl Asks {
+    /// As [`Tree::command`].
+    pub(crate) async fn command<C: Command>(&self, id: ApplicantId, command: C) -> Result<C::Done, Refusal> {
+        asked(self.sessions.ask(&id, Do(command), ANSWER_WITHIN).await)
+    }
+
+    /// As [`Tree::applicant`].
+    pub(crate) async fn applicant(&self, id: ApplicantId) -> Result<Arc<Applicant>, Refusal> {
+        asked(self.sessions.ask(&id, Load, ANSWER_WITHIN).await)
+    }
+}
+
+/// Puts idle sessions away, a few at a time.
+struct Passivator {
+    sessions: Directory<ApplicantId, Session>,
+}
+
+impl supervision::Child for Passivator {
+    fn started(&mut self, scope: &mut supervision::Scope<'_, Self>) {
+        scope.every(Duration::from_secs(5), |passivator, _| {
+            passivator.sessions.passivate(500);
+        });
+    }
+}

@@ -1,0 +1,172 @@
+//! Looks at each uploaded image: type by content, limits before decoding, upright and without EXIF (R2.8).
+
+use std::io::Cursor;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use domain::material::{Flaw, PIXELS_MOST, SIDE_LEAST, SIDE_MOST, UPLOAD_MOST, Verdict};
+use domain::submission::RecordVerdict;
+use image::codecs::jpeg::JpegEncoder;
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use store::MATERIAL_CRASHES_MOST;
+use supervision::{Step, Work};
+
+use crate::blocking::run;
+use crate::session::Fault;
+use crate::tree::{Asks, World};
+
+/// The longer side of the copy that is shown: enough to read a certificate, small enough for a telephone.
+const SHOWN_MOST: u32 = 2_400;
+/// Bytes that decoding may allocate.
+const ALLOCATION_MOST: u64 = 320 * 1024 * 1024;
+const JPEG_QUALITY: u8 = 86;
+
+/// What looking at an image came to.
+#[derive(Debug)]
+pub enum Judged {
+    /// An image, with a clean copy of it as JPEG.
+    Good {
+        /// Pixels across.
+        width: u32,
+        /// Pixels down.
+        height: u32,
+        /// The copy.
+        shown: Vec<u8>,
+    },
+    /// No image that can be used.
+    Bad(Flaw),
+}
+
+/// Looks at the bytes of an upload. Takes up to a second of one core: call it on a bounded pool.
+pub fn judge(bytes: &[u8]) -> Judged {
+    match open(bytes) {
+        Ok(image) => match encode(&image) {
+            Ok(shown) => Judged::Good { width: image.width(), height: image.height(), shown },
+            Err(_) => Judged::Bad(Flaw::Damaged),
+        },
+        Err(flaw) => Judged::Bad(flaw),
+    }
+}
+
+fn open(bytes: &[u8]) -> Result<DynamicImage, Flaw> {
+    if bytes.is_empty() {
+        return Err(Flaw::Empty);
+    }
+    if bytes.len() > UPLOAD_MOST {
+        return Err(Flaw::TooLarge);
+    }
+    if bytes.starts_with(b"%PDF") {
+        return Err(Flaw::Document);
+    }
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|_| Flaw::WrongType)?;
+    if !matches!(reader.format(), Some(ImageFormat::Jpeg | ImageFormat::Png)) {
+        return Err(Flaw::WrongType);
+    }
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(SIDE_MOST);
+    limits.max_image_height = Some(SIDE_MOST);
+    limits.max_alloc = Some(ALLOCATION_MOST);
+    reader.limits(limits);
+    let flaw = |error: image::ImageError| match error {
+        image::ImageError::Limits(_) => Flaw::TooManyPixels,
+        _ => Flaw::Damaged,
+    };
+    let mut decoder = reader.into_decoder().map_err(flaw)?;
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) > PIXELS_MOST {
+        return Err(Flaw::TooManyPixels);
+    }
+    if width.min(height) < SIDE_LEAST {
+        return Err(Flaw::TooSmall);
+    }
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder).map_err(flaw)?;
+    image.apply_orientation(orientation);
+    if image.width().max(image.height()) > SHOWN_MOST {
+        image = image.thumbnail(SHOWN_MOST, SHOWN_MOST);
+    }
+    Ok(image)
+}
+
+fn encode(image: &DynamicImage) -> Result<Vec<u8>, image::ImageError> {
+    let mut bytes = Vec::new();
+    // JPEG has no transparency: what was transparent shows as the decoder left it, on RGB.
+    image.to_rgb8().write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY))?;
+    Ok(bytes)
+}
+
+/// A shown copy, turned by so many quarter turns to the right and, if wanted, shrunk to `most` pixels a side.
+///
+/// # Errors
+/// When the bytes are no image; they were one when they were kept.
+pub fn turned(bytes: &[u8], quarter_turns: u8, most: Option<u32>) -> Result<Vec<u8>, image::ImageError> {
+    let mut image = image::load_from_memory_with_format(bytes, ImageFormat::Jpeg)?;
+    if let Some(most) = most {
+        image = image.thumbnail(most, most);
+    }
+    let image = match quarter_turns % 4 {
+        1 => image.rotate90(),
+        2 => image.rotate180(),
+        3 => image.rotate270(),
+        _ => image,
+    };
+    encode(&image)
+}
+
+/// The work of the upload validator.
+pub(crate) struct UploadValidator {
+    world: Arc<World>,
+    sessions: Asks,
+}
+
+impl UploadValidator {
+    pub(crate) fn new(world: Arc<World>, sessions: Asks) -> Self {
+        Self { world, sessions }
+    }
+}
+
+impl Work for UploadValidator {
+    async fn step(self: Rc<Self>) -> Step {
+        let store = Arc::clone(&self.world.store);
+        let due = match run(&self.world.rows, move || store.due_material()).await {
+            Ok(Some(due)) => due,
+            Ok(None) => return Step::Idle,
+            Err(error) => {
+                Fault::new(error);
+                return Step::Idle;
+            }
+        };
+        self.world.at("upload-due");
+        let (store, hash, crashes) = (Arc::clone(&self.world.store), due.material.original.clone(), due.crashes);
+        let looked = run(&self.world.heavy, move || {
+            if crashes >= MATERIAL_CRASHES_MOST {
+                return Ok(Verdict::Bad { flaw: Flaw::Damaged });
+            }
+            let original = store.blobs().get(store.keys(), &hash)?;
+            Ok::<_, store::StoreError>(match judge(&original) {
+                Judged::Good { width, height, shown } => {
+                    Verdict::Good { width, height, shown: store.blobs().put(store.keys(), &shown)? }
+                }
+                Judged::Bad(flaw) => Verdict::Bad { flaw },
+            })
+        })
+        .await;
+        self.world.at("upload-judged");
+        let verdict = match looked {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                Fault::new(error);
+                return Step::Idle;
+            }
+        };
+        if crashes >= MATERIAL_CRASHES_MOST {
+            tracing::error!(material = %due.material.id, "an image that the validator can't look at is set aside");
+        }
+        let command = RecordVerdict { application: due.application, material: due.material.id, verdict };
+        match self.sessions.command(due.applicant, command).await {
+            Ok(()) => Step::Worked,
+            Err(_) => Step::Idle,
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The control port for tests and curious visitors: what is remembered, and how the world misbehaves.
+
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::state::State;
+
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/control/messages", web::get().to(messages))
+        .route("/control/orders", web::get().to(orders))
+        .route("/control/faces", web::get().to(faces))
+        .route("/control/switch", web::post().to(switch));
+}
+
+#[derive(Deserialize)]
+struct To {
+    to: String,
+}
+
+async fn messages(state: web::Data<State>, to: web::Query<To>) -> HttpResponse {
+    let mine = state.read(|book| {
+        book.messages.iter().filter(|message| message.to == to.to).cloned().collect::<Vec<_>>()
+    });
+    HttpResponse::Ok().json(mine)
+}
+
+async fn orders(state: web::Data<State>) -> HttpResponse {
+    let orders = state.read(|book| json!({"orders": book.orders, "asked": book.asked}));
+    HttpResponse::Ok().json(orders)
+}
+
+async fn faces(state: web::Data<State>) -> HttpResponse {
+    HttpResponse::Ok().json(state.read(|book| json!(book.faces)))
+}
+
+#[derive(Deserialize)]
+struct Switch {
+    notifications_off: Option<bool>,
+    messages_down: Option<bool>,
+}
+
+async fn switch(state: web::Data<State>, wanted: web::Json<Switch>) -> HttpResponse {
+    state.change(|book| {
+        book.notifications_off = wanted.notifications_off.unwrap_or(book.notifications_off);
+        book.messages_down = wanted.messages_down.unwrap_or(book.messages_down);
+    });
+    HttpResponse::NoContent().finish()
+}

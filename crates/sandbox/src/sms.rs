@@ -1,0 +1,90 @@
+//! The SMS service (sms.md §1–2): any official client's way of calling, true signatures, an inbox instead of phones.
+
+use std::collections::BTreeMap;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use gateways::acs3::Signable;
+use serde_json::json;
+
+use crate::state::State;
+use crate::{SMS_KEY_ID, SMS_KEY_SECRET};
+
+/// The texts of the approved templates.
+const TEMPLATES: [(&str, &str); 9] = [
+    ("SMS_100000001", "您的验证码为 ${code}，10 分钟内有效，请勿告知他人。"),
+    ("SMS_100000002", "您已完成注册。用户名 ${username}，密码 ${password}，请妥善保存。"),
+    ("SMS_100000003", "您的认证申请 ${number} 已提交，请尽快在线支付认证费用。"),
+    ("SMS_100000004", "您的认证申请 ${number} 已支付，等待受理。"),
+    ("SMS_100000005", "您的认证申请 ${number} 已受理，进入认证评估。"),
+    ("SMS_100000006", "您的认证申请 ${number} 已有结果，请登录系统查看。"),
+    ("SMS_100000007", "您的认证申请 ${number} 未被受理，请登录系统查看原因。"),
+    ("SMS_100000008", "您为认证申请 ${number} 多支付的费用将退回原卡。"),
+    ("SMS_100000009", "您的登录密码已修改。如非本人操作，请立即找回密码。"),
+];
+
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
+    config.route("/", web::post().to(send)).route("/", web::get().to(send));
+}
+
+fn refused(status: u16, code: &str) -> HttpResponse {
+    let body = json!({"RequestId": "sandbox", "HostId": "sandbox", "Code": code, "Message": code});
+    let status = actix_web::http::StatusCode::from_u16(status).unwrap_or(actix_web::http::StatusCode::BAD_REQUEST);
+    HttpResponse::build(status).json(body)
+}
+
+fn answer(code: &str, biz: &str) -> HttpResponse {
+    HttpResponse::Ok().json(json!({"Code": code, "Message": code, "BizId": biz, "RequestId": "sandbox"}))
+}
+
+/// Checks the signature over the headers that it names.
+fn signed(request: &HttpRequest, query: &[(String, String)], body: &[u8]) -> bool {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let authorization = header("Authorization");
+    let part = |name: &str| {
+        let found = authorization.split([' ', ',']).find_map(|part| part.trim().strip_prefix(name));
+        found.and_then(|rest| rest.strip_prefix('=')).unwrap_or_default()
+    };
+    if part("Credential") != SMS_KEY_ID {
+        return false;
+    }
+    let headers: Vec<(String, String)> =
+        part("SignedHeaders").split(';').map(|name| (name.to_owned(), header(name).to_owned())).collect();
+    let signable = Signable { method: request.method().as_str(), path: "/", query, headers: &headers, body };
+    signable.signature(gateways::sms::ALGORITHM, SMS_KEY_SECRET) == part("Signature")
+}
+
+async fn send(state: web::Data<State>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
+    if request.headers().get("x-acs-action").is_none() {
+        return HttpResponse::SeeOther().insert_header(("Location", "/inbox")).finish();
+    }
+    let Ok(query) = web::Query::<Vec<(String, String)>>::from_query(request.query_string()) else {
+        return refused(400, "InvalidParameter");
+    };
+    let query = query.into_inner();
+    if !signed(&request, &query, &body) {
+        return refused(400, "SignatureDoesNotMatch");
+    }
+    let value = |name: &str| query.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
+    if state.read(|book| book.messages_down) {
+        return answer("isp.SYSTEM_ERROR", "");
+    }
+    let phone = value("PhoneNumbers");
+    if domain::person::mobile(phone).is_none() {
+        return answer("isv.MOBILE_NUMBER_ILLEGAL", "");
+    }
+    let Some((_, template)) = TEMPLATES.iter().find(|(code, _)| *code == value("TemplateCode")) else {
+        return answer("isv.SMS_TEMPLATE_ILLEGAL", "");
+    };
+    let Ok(params) = serde_json::from_str::<BTreeMap<String, String>>(value("TemplateParam")) else {
+        return answer("isv.INVALID_JSON_PARAM", "");
+    };
+    let mut text = (*template).to_owned();
+    for (name, value) in &params {
+        text = text.replace(&format!("${{{name}}}"), value);
+    }
+    if text.contains("${") {
+        return answer("isv.TEMPLATE_MISSING_PARAMETERS", "");
+    }
+    state.keep("sms", phone, value("TemplateCode"), &format!("【{}】{text}", value("SignName")));
+    answer("OK", &format!("{}^0", rand::random_range(100_000_000_000_u64..999_999_999_999)))
+}

@@ -41,7 +41,12 @@ impl NotificationDispatcher {
     }
 
     async fn sms(&self, notice: &Notice, now: DateTime<Utc>) -> Outcome {
-        let Some(template) = self.world.settings.sms_templates.get(notice.kind.code()) else {
+        let has_password = notice.params.iter().any(|(name, value)| name == "password" && !value.is_empty());
+        let kind = match notice.kind.code() {
+            "registered" if !has_password => "registered-name",
+            kind => kind,
+        };
+        let Some(template) = self.world.settings.sms_templates.get(kind) else {
             return Outcome::Failed("no template".into());
         };
         let params: serde_json::Map<String, serde_json::Value> =

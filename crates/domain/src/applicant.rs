@@ -36,6 +36,8 @@ pub struct Account {
     pub language: Language,
     /// Which version of terms and privacy policy was accepted (R1.8).
     pub terms: String,
+    /// Whether the identity service confirmed name and document; where it can't, staff look (R1.6).
+    pub real_name_confirmed: bool,
     /// When the account was made.
     pub registered_at: DateTime<Utc>,
 }

@@ -35,6 +35,9 @@ pub struct Application {
     pub kind: Option<ApplicationKind>,
     /// Step 4.
     pub credential: Answers,
+    /// What was typed in a step that was left before it was right, by the step's slug.
+    #[serde(default)]
+    pub unfinished: std::collections::BTreeMap<String, form::Raw>,
     /// Step 5.
     pub experience: Vec<Experience>,
     /// The last number that a row of step 5 got.
@@ -88,6 +91,7 @@ impl Application {
             basic: Answers::new(),
             kind: None,
             credential: Answers::new(),
+            unfinished: std::collections::BTreeMap::new(),
             experience: Vec::new(),
             last_experience: 0,
             experience_done: false,

@@ -3,6 +3,7 @@
 //! No I/O, no async, no clock: time is an argument. Start with [`applicant::Applicant`] (everything that belongs
 //! to one person) and [`command::Command`] (the only way to change it).
 
+pub mod account;
 pub mod applicant;
 pub mod application;
 pub mod calendar;

@@ -305,7 +305,9 @@ impl Command for SaveStep {
 
     fn decide(&self, applicant: &mut Applicant, at: &Moment<'_>, _: &mut Effects) -> Result<Saved, Rejection> {
         let seen = self.seen.as_deref();
-        change_draft(applicant, self.application, at, |application, account| match self.step {
+        change_draft(applicant, self.application, at, |application, account| {
+            application.unfinished.remove(self.step.slug());
+            match self.step {
             StepName::Basic => {
                 let answers = form::check(&steps::BASIC, &self.raw, at.today()).map_err(Rejection::Form)?;
                 let born = account.birth_date(at.today());
@@ -335,6 +337,37 @@ impl Command for SaveStep {
                 Ok(())
             }
             _ => Err(Rejection::NotFound),
+            }
+        })
+    }
+}
+
+/// 保存并稍后继续: keeps what was typed in a step, right or not (R2.13).
+#[derive(Debug, Clone)]
+pub struct KeepUnfinished {
+    /// Of which application.
+    pub application: ApplicationId,
+    /// Which step.
+    pub step: StepName,
+    /// What was typed.
+    pub raw: Raw,
+}
+
+impl Command for KeepUnfinished {
+    type Done = Saved;
+
+    fn decide(&self, applicant: &mut Applicant, at: &Moment<'_>, _: &mut Effects) -> Result<Saved, Rejection> {
+        let known: &[form::Field] = match self.step {
+            StepName::Basic => &steps::BASIC,
+            StepName::Credential => &steps::CREDENTIAL,
+            _ => return Err(Rejection::NotFound),
+        };
+        let fits = |name: &String, value: &String| value.len() <= 4_000 && known.iter().any(|field| field.name == *name);
+        let raw = self.raw.iter().filter(|(name, value)| fits(name, value));
+        let raw: Raw = raw.map(|(name, value)| (name.clone(), value.clone())).collect();
+        change_draft(applicant, self.application, at, |application, _| {
+            application.unfinished.insert(self.step.slug().into(), raw);
+            Ok(())
         })
     }
 }

@@ -10,7 +10,7 @@ use crate::state::State;
 use crate::{SMS_KEY_ID, SMS_KEY_SECRET};
 
 /// The texts of the approved templates.
-const TEMPLATES: [(&str, &str); 9] = [
+const TEMPLATES: [(&str, &str); 10] = [
     ("SMS_100000001", "您的验证码为 ${code}，10 分钟内有效，请勿告知他人。"),
     ("SMS_100000002", "您已完成注册。用户名 ${username}，密码 ${password}，请妥善保存。"),
     ("SMS_100000003", "您的认证申请 ${number} 已提交，请尽快在线支付认证费用。"),
@@ -20,6 +20,7 @@ const TEMPLATES: [(&str, &str); 9] = [
     ("SMS_100000007", "您的认证申请 ${number} 未被受理，请登录系统查看原因。"),
     ("SMS_100000008", "您为认证申请 ${number} 多支付的费用将退回原卡。"),
     ("SMS_100000009", "您的登录密码已修改。如非本人操作，请立即找回密码。"),
+    ("SMS_100000010", "您已完成注册。用户名 ${username}。"),
 ];
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {

@@ -1,0 +1,196 @@
+//! The account (R1.6): what can't be changed is shown masked, what can be is changed here, each proven anew.
+
+use actix_web::HttpResponse;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::account::{SetContact, SetPassword};
+use domain::applicant::Applicant;
+use domain::document_number;
+use domain::effects::Channel;
+use domain::form::{self, Field, FieldError, Kind};
+use domain::person;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use crate::applicant::{code, forgotten};
+use crate::web::Answer;
+use crate::web::components::rows;
+use crate::web::ctx::Ctx;
+use crate::web::form::{Shown, field, summary};
+use crate::web::layout::{Page, token};
+use crate::web::posted::Posted;
+
+const PASSWORD: [Field; 3] = [
+    Field::must("login_password", Kind::Password).autocomplete("current-password"),
+    Field::must("password", Kind::Password).autocomplete("new-password"),
+    Field::must("password_again", Kind::Password).autocomplete("new-password"),
+];
+const CONTACT: [Field; 2] = [Field::may("phone", Kind::Mobile), Field::may("email", Kind::Email)];
+const CODE: [Field; 1] = [Field::must("code", Kind::Text(20)).autocomplete("one-time-code")];
+
+/// `GET /account`
+pub async fn show(ctx: Ctx) -> Answer {
+    let me = ctx.me().await?;
+    Ok(page(&ctx, &me, &Shown::default()))
+}
+
+fn page(ctx: &Ctx, me: &Applicant, shown: &Shown) -> HttpResponse {
+    let account = &me.account;
+    let until = account.valid_to.map_or_else(|| ctx.t("field-permanent"), |day| day.to_string());
+    let fixed = vec![
+        (ctx.t("field-user_name"), account.user_name.clone()),
+        (ctx.t("field-name"), account.name.clone()),
+        (ctx.t("field-nationality"), ctx.texts().country(&account.nationality)),
+        (ctx.t("field-gender"), ctx.t(&format!("choice-gender-{}", account.gender.code()))),
+        (ctx.t("field-document_type"), ctx.t(&format!("choice-document_type-{}", account.document_type.code()))),
+        (ctx.t("field-document_number"), document_number::masked(&account.document_number)),
+        (ctx.t("field-valid_to"), until),
+        (ctx.t("field-phone"), person::masked_phone(&account.phone)),
+        (ctx.t("field-email"), person::masked_email(&account.email)),
+    ];
+    Page::new(ctx.t("account-title")).status(shown.status()).show(
+        ctx,
+        html! {
+            h1 { (ctx.t("account-title")) }
+            (summary(ctx, shown))
+            p { (ctx.t("account-fixed")) }
+            (rows(&fixed))
+            section {
+                h2 { (ctx.t("account-contact")) }
+                form method="post" action="/account/contact" novalidate {
+                    (token(ctx))
+                    p class="hint" { (ctx.t("account-contact-words")) }
+                    @for each in &CONTACT { (field(ctx, each, shown)) }
+                    button type="submit" class="secondary" { (ctx.t("code-get")) }
+                }
+            }
+            section {
+                h2 { (ctx.t("account-password")) }
+                form method="post" action="/account/password" novalidate {
+                    (token(ctx))
+                    @for each in &PASSWORD { (field(ctx, each, shown)) }
+                    button type="submit" class="secondary" { (ctx.t("password-set")) }
+                }
+            }
+            section {
+                h2 { (ctx.t("account-everywhere")) }
+                form method="post" action="/account/logout-everywhere" {
+                    (token(ctx))
+                    p { (ctx.t("account-everywhere-words")) }
+                    button type="submit" class="secondary" { (ctx.t("account-everywhere-do")) }
+                }
+            }
+        },
+    )
+}
+
+/// `POST /account/password`
+pub async fn password(ctx: Ctx, posted: Posted) -> Answer {
+    let me = ctx.me().await?;
+    let mut errors = Vec::new();
+    let (typed, hash) = (posted.get("login_password").to_owned(), me.password_hash.clone());
+    if !ctx.hashing(move || store::verify_password(&typed, &hash)).await? {
+        errors.push(FieldError::new("login_password", "wrong-password"));
+    }
+    errors.extend(forgotten::new_password(&posted, &[&me.account.user_name, &me.account.phone, &me.account.email]));
+    if !errors.is_empty() {
+        return Ok(page(&ctx, &me, &Shown::wrong(posted.0, errors)));
+    }
+    let password = posted.get("password").to_owned();
+    let hash = ctx.hashing(move || store::hash_password(&password)).await?;
+    ctx.site().tree.command(me.id, SetPassword { hash }).await?;
+    let (holder, now) = (me.id.to_string(), ctx.now());
+    let session = ctx
+        .db(move |store| {
+            store.end_sessions(&holder)?;
+            store.begin_session(store::Realm::Applicant, &holder, now)
+        })
+        .await?;
+    ctx.set_session(&session);
+    ctx.flash("flash-password");
+    Ok(ctx.redirect("/account"))
+}
+
+/// `POST /account/contact`: sends a code to the new address.
+pub async fn contact(ctx: Ctx, posted: Posted) -> Answer {
+    let me = ctx.me().await?;
+    let wrong = |errors| Ok(page(&ctx, &me, &Shown::wrong(posted.0.clone(), errors)));
+    let answers = match form::check(&CONTACT, &posted.0, ctx.today()) {
+        Ok(answers) => answers,
+        Err(errors) => return wrong(errors),
+    };
+    let (channel, to) = match (answers.get("phone"), answers.get("email")) {
+        (Some(phone), None) => (Channel::Sms, phone.clone()),
+        (None, Some(email)) => (Channel::Mail, email.clone()),
+        (None, None) => return wrong(vec![FieldError::new("phone", "missing")]),
+        (Some(_), Some(_)) => return wrong(vec![FieldError::new("email", "one-at-a-time")]),
+    };
+    if let Err(error) = code::send(&ctx, &format!("contact:{}", me.id), channel, &to).await? {
+        let name = if channel == Channel::Sms { "phone" } else { "email" };
+        return wrong(vec![FieldError { field: name.into(), ..error }]);
+    }
+    let sealed = ctx.site().tree.world.store.keys().seal("contact", format!("{} {to}", channel.code()).as_bytes())?;
+    Ok(ctx.redirect(&format!("/account/contact/confirm?ticket={}", URL_SAFE_NO_PAD.encode(sealed))))
+}
+
+/// The new address, sealed.
+#[derive(Deserialize)]
+pub struct Ticket {
+    ticket: String,
+}
+
+fn open(ctx: &Ctx, ticket: &str) -> Option<(Channel, String)> {
+    let sealed = URL_SAFE_NO_PAD.decode(ticket).ok()?;
+    let plain = String::from_utf8(ctx.site().tree.world.store.keys().open("contact", &sealed).ok()?).ok()?;
+    let (channel, to) = plain.split_once(' ')?;
+    Some((Channel::from_code(channel)?, to.to_owned()))
+}
+
+fn confirm_page(ctx: &Ctx, ticket: &str, shown: &Shown) -> HttpResponse {
+    let fields: Markup = html! { @for each in &CODE { (field(ctx, each, shown)) } };
+    Page::new(ctx.t("confirm-code-title")).status(shown.status()).show(
+        ctx,
+        html! {
+            h1 { (ctx.t("confirm-code-title")) }
+            (summary(ctx, shown))
+            form method="post" action={"/account/contact/confirm?ticket=" (ticket)} novalidate {
+                (token(ctx))
+                (fields)
+                button type="submit" { (ctx.t("save")) }
+            }
+        },
+    )
+}
+
+/// `GET /account/contact/confirm`
+pub async fn confirm(ctx: Ctx, ticket: actix_web::web::Query<Ticket>) -> Answer {
+    ctx.me().await?;
+    Ok(confirm_page(&ctx, &ticket.ticket, &Shown::default()))
+}
+
+/// `POST /account/contact/confirm`
+pub async fn finish(ctx: Ctx, ticket: actix_web::web::Query<Ticket>, posted: Posted) -> Answer {
+    let me = ctx.me().await?;
+    let wrong = |error| Ok(confirm_page(&ctx, &ticket.ticket, &Shown::wrong(posted.0.clone(), vec![error])));
+    let Some((channel, to)) = open(&ctx, &ticket.ticket) else { return wrong(FieldError::new("code", "code-none")) };
+    if let Err(error) = code::check(&ctx, &format!("contact:{}", me.id), &to, posted.get("code")).await? {
+        return wrong(error);
+    }
+    match ctx.site().tree.command(me.id, SetContact { channel, to }).await {
+        Ok(()) => {}
+        Err(actors::Refusal::Rejected(domain::Rejection::Duplicate)) => return wrong(FieldError::new("code", "duplicate")),
+        Err(refusal) => return Err(refusal.into()),
+    }
+    ctx.flash("flash-contact");
+    Ok(ctx.redirect("/account"))
+}
+
+/// `POST /account/logout-everywhere` (R2.1)
+pub async fn logout_everywhere(ctx: Ctx, _: Posted) -> Answer {
+    let me = ctx.me().await?;
+    let holder = me.id.to_string();
+    ctx.db(move |store| store.end_sessions(&holder)).await?;
+    ctx.forget_session();
+    ctx.flash("flash-logged-out");
+    Ok(ctx.redirect("/login"))
+}

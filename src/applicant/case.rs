@@ -1,0 +1,116 @@
+//! 查看 (R2.14): one case whole, whose move it is, its timeline; and the certificate (R2.16).
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, web};
+use domain::Rejection;
+use domain::application::Application;
+use domain::case::Stage;
+use maud::{Markup, html};
+use store::TimelineRow;
+
+use crate::applicant::wizard::{confirm, open};
+use crate::web::Answer;
+use crate::web::components::{button_link, instant, stage_tag, whose_move};
+use crate::web::ctx::Ctx;
+use crate::web::layout::Page;
+
+/// Events on one page.
+const EVENTS_MOST: i64 = 100;
+
+/// `GET /case/{id}`
+pub async fn show(ctx: Ctx, id: web::Path<String>) -> Answer {
+    let (me, application) = open(&ctx, &id).await?;
+    let key = application.id;
+    let timeline = ctx.db(move |store| store.timeline(key, EVENTS_MOST)).await?;
+    let title = if application.title().is_empty() { ctx.t("case-untitled") } else { application.title().to_owned() };
+    Ok(Page::new(title.clone()).show(
+        &ctx,
+        html! {
+            p class="crumbs" { a href="/centre/applications" { (ctx.t("centre-applications")) } }
+            h1 { (title) }
+            p { (stage_tag(&ctx, application.stage())) " " @if let Some(number) = &application.number { span class="number" { (number) } } }
+            (whose_move(&ctx, &application))
+            (next(&ctx, &application))
+            (result(&ctx, &application))
+            (track(&ctx, &application))
+            section { h2 { (ctx.t("timeline")) } (events(&ctx, &timeline)) }
+            details { summary { (ctx.t("case-answers")) } (confirm::sections(&ctx, &me, &application, false)) }
+        },
+    ))
+}
+
+fn next(ctx: &Ctx, application: &Application) -> Markup {
+    let id = application.id;
+    html! {
+        @match application.stage() {
+            Stage::Draft => (button_link(&format!("/apply/{id}"), &ctx.t("case-go-on"))),
+            Stage::Submitted => (button_link(&format!("/apply/{id}/payment"), &ctx.t("pay-now"))),
+            _ => {}
+        }
+    }
+}
+
+fn result(ctx: &Ctx, application: &Application) -> Markup {
+    html! {
+        @if let Some(refusal) = &application.not_accepted {
+            div class="advice" { p { strong { (ctx.t("not-accepted-words")) } } p { (ctx.t(&format!("reason-{}", refusal.reason))) } @if !refusal.note.is_empty() { p { (refusal.note) } } }
+        }
+        @if let Some(certificate) = application.certificate() {
+            section class="card result" {
+                h2 { (ctx.t(&format!("outcome-{}", certificate.outcome.code()))) }
+                p { (ctx.t("certificate-number")) " " strong class="number" { (certificate.number.clone().unwrap_or_default()) } }
+                @if let Some(reason) = application.decision.as_ref().and_then(|decision| decision.proposal.reason.as_ref()) { p { (ctx.t(&format!("reason-{reason}"))) } }
+                @if certificate.document.is_some() {
+                    div class="actions" {
+                        (button_link(&format!("/case/{}/certificate.pdf", application.id), &ctx.t("certificate-download")))
+                        a href={"/verify/" (certificate.token)} { (ctx.t("certificate-verify")) }
+                    }
+                } @else { p role="status" { (ctx.t("certificate-making")) } }
+            }
+        }
+    }
+}
+
+/// The tracker: an ordered list, the current step marked in words.
+fn track(ctx: &Ctx, application: &Application) -> Markup {
+    const TRACK: [Stage; 5] = [Stage::Submitted, Stage::Screening, Stage::Assessing, Stage::Proposed, Stage::Decided];
+    let at = TRACK.iter().position(|stage| *stage == application.stage());
+    html! {
+        @if let Some(at) = at {
+            section {
+                h2 { (ctx.t("track")) }
+                ol class="track" { @for (place, stage) in TRACK.iter().enumerate() {
+                    li class=(if place == at { "current" } else if place < at { "past" } else { "" }) aria-current=[(place == at).then_some("step")] {
+                        (ctx.t(&format!("track-{}", stage.code())))
+                        @if place == at { " " span class="tag tag-next" { (ctx.t("track-now")) } }
+                    }
+                } }
+            }
+        }
+    }
+}
+
+/// A timeline in words.
+pub fn events(ctx: &Ctx, timeline: &[TimelineRow]) -> Markup {
+    html! {
+        ol class="timeline" { @for event in timeline {
+            li {
+                span class="hint" { (instant(ctx, event.at)) }
+                " " (ctx.t(&format!("event-{}", event.kind)))
+            }
+        } }
+    }
+}
+
+/// `GET /case/{id}/certificate.pdf`
+pub async fn certificate(ctx: Ctx, id: web::Path<String>) -> Answer {
+    let (_, application) = open(&ctx, &id).await?;
+    let certificate = application.certificate().ok_or(Rejection::NotFound)?;
+    let hash = certificate.document.clone().ok_or(Rejection::NotNow("certificate-making"))?;
+    let name = format!("attachment; filename=\"{}.pdf\"", certificate.number.clone().unwrap_or_default());
+    let pdf = ctx.db(move |store| store.blobs().get(store.keys(), &hash)).await?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/pdf")
+        .insert_header((header::CONTENT_DISPOSITION, name))
+        .body(pdf))
+}

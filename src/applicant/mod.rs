@@ -1,0 +1,48 @@
+//! The applicant's pages.
+
+pub mod account;
+pub mod case;
+pub mod centre;
+pub mod code;
+pub mod forgotten;
+pub mod login;
+pub mod payments;
+pub mod register;
+pub mod wizard;
+
+use actix_web::web;
+
+/// The routes of this folder.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/register", web::get().to(register::show))
+        .route("/register", web::post().to(register::details))
+        .route("/register/{id}", web::get().to(register::confirm))
+        .route("/register/{id}", web::post().to(register::finish))
+        .route("/register/{id}/code", web::post().to(register::again))
+        .route("/login", web::get().to(login::show))
+        .route("/login", web::post().to(login::enter))
+        .route("/logout", web::post().to(login::leave))
+        .route("/forgotten", web::get().to(forgotten::show))
+        .route("/forgotten", web::post().to(forgotten::ask))
+        .route("/forgotten/code", web::get().to(forgotten::code))
+        .route("/forgotten/code", web::post().to(forgotten::finish))
+        .route("/centre", web::get().to(centre::show))
+        .route("/centre/applications", web::get().to(centre::applications))
+        .route("/centre/applications", web::post().to(centre::begin))
+        .route("/account", web::get().to(account::show))
+        .route("/account/password", web::post().to(account::password))
+        .route("/account/contact", web::post().to(account::contact))
+        .route("/account/contact/confirm", web::get().to(account::confirm))
+        .route("/account/contact/confirm", web::post().to(account::finish))
+        .route("/account/logout-everywhere", web::post().to(account::logout_everywhere))
+        .route("/payments", web::get().to(payments::list))
+        .route("/payments/{order}", web::get().to(payments::receipt))
+        .route("/pay/notify", web::post().to(payments::notify))
+        .route("/pay/return", web::post().to(payments::returned))
+        .route("/pay/return", web::get().to(payments::returned_bare))
+        .route("/identity/notify", web::post().to(wizard::verification::called))
+        .route("/case/{id}", web::get().to(case::show))
+        .route("/case/{id}/certificate.pdf", web::get().to(case::certificate))
+        .configure(wizard::routes);
+}

@@ -1,0 +1,130 @@
+//! 我的支付 (R2.11), the fee receipt, and the doors at which the gateway and the returning browser knock.
+
+use std::collections::BTreeMap;
+
+use actix_web::{HttpResponse, web};
+use domain::Rejection;
+use domain::application::Application;
+use domain::payment::{Attempt, AttemptState};
+use maud::html;
+
+use crate::web::Answer;
+use crate::web::components::{instant, rows};
+use crate::web::ctx::Ctx;
+use crate::web::layout::Page;
+
+/// Characters of a gateway's message that are kept.
+const MESSAGE_MOST: usize = 32 * 1024;
+
+/// `GET /payments`
+pub async fn list(ctx: Ctx) -> Answer {
+    let me = ctx.me().await?;
+    let mut attempts: Vec<(&Application, &Attempt)> = Vec::new();
+    for application in &me.applications {
+        attempts.extend(application.attempts.iter().map(|attempt| (application, attempt)));
+    }
+    attempts.sort_by_key(|(_, attempt)| std::cmp::Reverse(attempt.opened_at));
+    Ok(Page::new(ctx.t("payments-title")).show(
+        &ctx,
+        html! {
+            p class="crumbs" { a href="/centre" { (ctx.t("nav-centre")) } }
+            h1 { (ctx.t("payments-title")) }
+            @if attempts.is_empty() { p class="empty" { (ctx.t("payments-empty")) } }
+            ul class="cases" { @for (application, attempt) in attempts {
+                li class="card" {
+                    h2 { "¥" (attempt.amount) " " span class="tag" { (ctx.t(&format!("attempt-{}", attempt.state.code()))) } }
+                    (rows(&[
+                        (ctx.t("case-number"), application.number.clone().unwrap_or_default()),
+                        (ctx.t("pay-order-number"), attempt.order.clone()),
+                        (ctx.t("pay-opened"), instant(&ctx, attempt.opened_at)),
+                    ]))
+                    @match attempt.state {
+                        AttemptState::Paid => p { a href={"/payments/" (attempt.order)} { (ctx.t("receipt-title")) } },
+                        AttemptState::Open => p { a href={"/apply/" (application.id) "/payment"} { (ctx.t("pay-look")) } },
+                        AttemptState::Surplus => p { (ctx.t("attempt-surplus-words")) },
+                        AttemptState::Parked => p { (ctx.t("pay-parked")) },
+                        AttemptState::Failed => {}
+                    }
+                }
+            } }
+        },
+    ))
+}
+
+/// `GET /payments/{order}`: 《学历学位认证费用收讫证明》, to be viewed and printed at any time.
+pub async fn receipt(ctx: Ctx, order: web::Path<String>) -> Answer {
+    let me = ctx.me().await?;
+    let mut all = me.applications.iter().flat_map(|application| application.attempts.iter().map(move |attempt| (application, attempt)));
+    let found = all.find(|(_, attempt)| attempt.order == *order && attempt.state == AttemptState::Paid);
+    let (application, attempt) = found.ok_or(Rejection::NotFound)?;
+    let facts = vec![
+        (ctx.t("receipt-payer"), me.account.name.clone()),
+        (ctx.t("pay-for"), ctx.t("pay-for-what")),
+        (ctx.t("pay-amount"), format!("¥{}（{}）", attempt.amount, ctx.t("amount-360"))),
+        (ctx.t("case-number"), application.number.clone().unwrap_or_default()),
+        (ctx.t("pay-order-number"), attempt.order.clone()),
+        (ctx.t("receipt-serial"), attempt.query_id.clone().unwrap_or_default()),
+        (ctx.t("receipt-date"), attempt.settled_at.map(|at| instant(&ctx, at)).unwrap_or_default()),
+    ];
+    Ok(Page::new(ctx.t("receipt-title")).show(
+        &ctx,
+        html! {
+            p class="crumbs" { a href="/payments" { (ctx.t("payments-title")) } }
+            article class="receipt" {
+                h1 { (ctx.t("receipt-title")) }
+                p { (ctx.t("receipt-words")) }
+                (rows(&facts))
+                p class="hint" { (ctx.t("receipt-print")) }
+            }
+        },
+    ))
+}
+
+/// `POST /pay/notify`: kept as it came, then answered; what it means the reconciler finds out by asking (§8.2).
+pub async fn notify(ctx: Ctx, form: web::Form<BTreeMap<String, String>>) -> HttpResponse {
+    let fields = form.into_inner();
+    let now = ctx.now();
+    let verified = match ctx.site().tree.world.outside.union_pay.verify(&fields, now) {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(%error, "a payment notification that can't be trusted");
+            false
+        }
+    };
+    let order: String = fields.get("orderId").map(|order| order.chars().filter(char::is_ascii_alphanumeric).take(40).collect()).unwrap_or_default();
+    let raw: String = serde_json::to_string(&fields).unwrap_or_default().chars().take(MESSAGE_MOST).collect();
+    ctx.site().tree.world.at("notification-arrived");
+    let kept = ctx.db(move |store| store.keep_gateway_message(&order, &raw, verified, now)).await;
+    ctx.site().tree.world.at("notification-kept");
+    match kept {
+        Ok(()) if verified => {
+            ctx.site().tree.world.wake.payments();
+            HttpResponse::Ok().body("ok")
+        }
+        Ok(()) => HttpResponse::BadRequest().content_type("text/plain").body("untrusted"),
+        // Not kept: the gateway sends it again.
+        Err(_) => HttpResponse::ServiceUnavailable().content_type("text/plain").body("later"),
+    }
+}
+
+/// `POST /pay/return`: the browser comes back by a form post from the cashier. It proves nothing; it has the gateway
+/// asked, and goes on to the page that waits for the answer.
+pub async fn returned(ctx: Ctx, form: web::Form<BTreeMap<String, String>>) -> Answer {
+    let order = form.get("orderId").cloned().unwrap_or_default();
+    let found = ctx.db(move |store| store.attempt_by_order(&order)).await;
+    let to = match found {
+        Ok(found) => {
+            let command = domain::settlement::AskGatewayNow { application: found.application };
+            ctx.site().tree.command(found.applicant, command).await?;
+            ctx.site().tree.world.wake.payments();
+            format!("/apply/{}/payment", found.application)
+        }
+        Err(_) => "/payments".to_owned(),
+    };
+    Ok(ctx.redirect(&to))
+}
+
+/// `GET /pay/return`: how a failed payment comes back, without data.
+pub async fn returned_bare(ctx: Ctx) -> Answer {
+    Ok(ctx.redirect("/payments"))
+}

@@ -1,0 +1,287 @@
+//! From settings to a running service, and in order to its end. Read this first.
+//!
+//! pool → blobs → gateways → actor tree → HTTP server; backwards at the end: no new requests, then what was accepted,
+//! then the reconcilers after their row, then the log.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::{App, HttpServer, web};
+use actors::{Blocking, Outside, Tree, TreeSettings, World};
+use anyhow::{Context, bail};
+use domain::calendar::Calendar;
+use gateways::identity::{IdentityClient, IdentitySettings};
+use gateways::mail::{MailClient, MailSettings};
+use gateways::sms::{SmsClient, SmsSettings};
+use gateways::unionpay::{UnionPay, UnionPaySettings};
+use store::{Blobs, Keys, Store};
+use supervision::{Clock, SystemClock};
+
+use crate::cli::{Cli, Command};
+use crate::config::Config;
+use crate::web::posted::FORM_MOST;
+use crate::web::site::Site;
+use crate::{demo, web as kit};
+
+/// How long an orderly end may take.
+const SHUTDOWN_WITHIN: Duration = Duration::from_secs(20);
+
+/// Everything that a service is made of, wherever it came from.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// Our origin.
+    pub site: String,
+    /// Database.
+    pub database_url: String,
+    /// Files.
+    pub blobs: PathBuf,
+    /// Master key in hexadecimal.
+    pub master_key: String,
+    /// A newer calendar.
+    pub calendar: Option<PathBuf>,
+    /// Whether the notice of registration holds the password.
+    pub password_in_notice: bool,
+    /// Threads for actors.
+    pub arbiters: usize,
+    /// Seconds between sweeps.
+    pub sweep_seconds: u64,
+    /// Payments.
+    pub union_pay: UnionPaySettings,
+    /// Text messages.
+    pub sms: SmsSettings,
+    /// Their templates.
+    pub sms_templates: BTreeMap<String, String>,
+    /// Mail.
+    pub mail: MailSettings,
+    /// Identity.
+    pub identity: IdentitySettings,
+    /// The sandbox's origin, in the demo.
+    pub sandbox: Option<String>,
+    /// Where a recovery test ends the process.
+    pub die_at: Option<String>,
+}
+
+/// The store of these parts, migrated.
+///
+/// # Errors
+/// When it can't be opened.
+pub fn store(parts: &Parts) -> anyhow::Result<Arc<Store>> {
+    let master = hex::decode(&parts.master_key).context("the master key is not hexadecimal")?;
+    let keys = Keys::from_master(&master)?;
+    let blobs = Blobs::open(&parts.blobs).context("the folder of files can't be used")?;
+    Ok(Arc::new(Store::open(&parts.database_url, keys, blobs).context("the database can't be used")?))
+}
+
+/// The running tree of these parts.
+///
+/// # Errors
+/// When a gateway's settings or the calendar can't be used.
+pub fn tree(parts: &Parts, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<Tree>> {
+    let calendar = match &parts.calendar {
+        Some(path) => Calendar::parse(&std::fs::read_to_string(path).context("the calendar can't be read")?)?,
+        None => Calendar::embedded(),
+    };
+    let outside = Outside {
+        union_pay: UnionPay::new(&parts.union_pay)?,
+        sms: SmsClient::new(parts.sms.clone())?,
+        mail: MailClient::new(&parts.mail)?,
+        identity: IdentityClient::new(parts.identity.clone())?,
+    };
+    let settings = TreeSettings {
+        arbiters: parts.arbiters,
+        sweep: Duration::from_secs(parts.sweep_seconds),
+        idle: Duration::from_secs(600),
+        site: parts.site.clone(),
+        password_in_notice: parts.password_in_notice,
+        sms_templates: parts.sms_templates.clone(),
+        die_at: parts.die_at.clone(),
+    };
+    Ok(Tree::start(World {
+        store,
+        clock,
+        calendar,
+        outside,
+        rows: Blocking::new(16),
+        heavy: Blocking::new(2),
+        hashing: Blocking::new(2),
+        wake: actors::Wakes::default(),
+        settings,
+    })?)
+}
+
+/// All routes.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/assets/{version}/{path:.*}", web::get().to(kit::assets::serve))
+        .configure(crate::public::routes)
+        .configure(crate::applicant::routes)
+        .configure(crate::staff::routes)
+        .configure(crate::operator::routes);
+}
+
+/// Serves a site until it is told to end.
+///
+/// # Errors
+/// When the server can't run.
+pub async fn serve(site: Arc<Site>, listener: TcpListener, workers: usize) -> anyhow::Result<()> {
+    let shared = web::Data::from(Arc::clone(&site));
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(shared.clone())
+            .app_data(web::FormConfig::default().limit(FORM_MOST))
+            .app_data(web::JsonConfig::default().limit(16 * 1024))
+            .wrap(from_fn(crate::error::pages))
+            .wrap(from_fn(kit::security::headers))
+            .wrap(Compress::default())
+            .configure(routes)
+    })
+    .workers(workers)
+    .shutdown_timeout(10)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    let handle = server.handle();
+    let running = actix_web::rt::spawn(server);
+    let gave_up = tokio::select! {
+        () = signal() => false,
+        () = site.tree.system.given_up() => true,
+    };
+    site.drain();
+    tracing::info!(gave_up, "ending: finishing what was accepted");
+    actix_web::rt::spawn(async {
+        signal().await;
+        tracing::warn!("told twice: ending at once; the rows have what was answered");
+        std::process::exit(1);
+    });
+    handle.stop(true).await;
+    let _ = running.await;
+    let end = site.tree.system.shutdown(SHUTDOWN_WITHIN).await;
+    tracing::info!(cut_off = end.cut_off, "ended");
+    if gave_up {
+        bail!("the actor tree gave up: see the supervision log");
+    }
+    Ok(())
+}
+
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (term, int) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    match (term, int) {
+        (Ok(mut term), Ok(mut int)) => {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            }
+        }
+        _ => std::future::pending().await,
+    }
+}
+
+fn log(json: bool) {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("RENZHENG_LOG").unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second subscriber in one process (tests) keeps the first.
+    let _ = if json { builder.json().flatten_event(true).try_init() } else { builder.compact().try_init() };
+}
+
+/// Runs a command line.
+///
+/// # Errors
+/// In plain words, for whoever started it.
+pub async fn run(cli: Cli) -> anyhow::Result<()> {
+    log(cli.json_log || matches!(cli.command, Some(Command::Serve { .. })));
+    match &cli.command {
+        None => run_demo(&cli).await,
+        Some(Command::Serve { config }) => run_serve(&Config::load(config)?).await,
+    }
+}
+
+async fn run_demo(cli: &Cli) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    demo::folder(&cli.data)?;
+    let listener = demo::listen(cli.port, "--port or RENZHENG_PORT")?;
+    let origin = format!("http://127.0.0.1:{}", listener.local_addr()?.port());
+    let outside = demo::outside(cli, &origin)?;
+    let parts = demo::parts(cli, &origin, &outside);
+    let store = store(&parts)?;
+    demo::seed(&store)?;
+    let tree = tree(&parts, store, Arc::new(SystemClock))?;
+    let sandbox = parts.sandbox.clone().unwrap_or_default();
+    let site = Arc::new(Site::new(tree, origin.clone(), sandbox.clone(), Some(sandbox.clone())));
+    let words = format!(
+        "\n  site       {origin}/\n  sandbox    {sandbox}/inbox (SMS and mail), {sandbox}/people (whom to play, test cards)\n  \
+         staff      {origin}/staff  users intake, evaluator, approver, operator; password {}\n  codes      {sandbox}/staff\n  \
+         data       {}\n  ready in   {} ms\n\n",
+        demo::STAFF_PASSWORD,
+        cli.data.display(),
+        begun.elapsed().as_millis(),
+    );
+    std::io::stdout().write_all(words.as_bytes())?;
+    std::io::stdout().flush()?;
+    serve(site, listener, 2).await
+}
+
+async fn run_serve(config: &Config) -> anyhow::Result<()> {
+    config.refuse_demo_secrets()?;
+    let read = |path: &PathBuf| std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()));
+    let bank = &config.union_pay;
+    let parts = Parts {
+        site: config.site.trim_end_matches('/').to_owned(),
+        database_url: config.database_url.clone(),
+        blobs: config.blobs.clone(),
+        master_key: config.master_key.clone(),
+        calendar: config.calendar.clone(),
+        password_in_notice: config.registration_notice != "username-only",
+        arbiters: config.arbiters,
+        sweep_seconds: config.sweep_seconds,
+        union_pay: UnionPaySettings {
+            front_url: bank.front_url.clone(),
+            query_url: bank.query_url.clone(),
+            merchant: bank.merchant.clone(),
+            key_pem: read(&bank.key)?,
+            certificate_pem: read(&bank.certificate)?,
+            root_pem: read(&bank.root)?,
+            middle_pem: read(&bank.middle)?,
+            test: bank.test,
+        },
+        sms: SmsSettings {
+            url: config.sms.url.clone(),
+            key_id: config.sms.key_id.clone(),
+            key_secret: config.sms.key_secret.clone(),
+            sign_name: config.sms.sign_name.clone(),
+        },
+        sms_templates: config.sms.templates.clone(),
+        mail: MailSettings {
+            url: config.mail.url.clone(),
+            user: config.mail.user.clone(),
+            password: config.mail.password.clone(),
+            from: config.mail.from.clone(),
+        },
+        identity: IdentitySettings {
+            url: config.identity.url.clone(),
+            app_id: config.identity.app_id.clone(),
+            app_secret: config.identity.app_secret.clone(),
+        },
+        sandbox: None,
+        die_at: None,
+    };
+    let gateway = origin_of(&parts.union_pay.front_url)?;
+    let listener = TcpListener::bind(&config.listen)
+        .with_context(|| format!("{} can't be listened on: change `listen` in the settings", config.listen))?;
+    let tree = tree(&parts, store(&parts)?, Arc::new(SystemClock))?;
+    let site = Arc::new(Site::new(tree, parts.site.clone(), gateway, None));
+    let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    serve(site, listener, workers).await
+}
+
+fn origin_of(url: &str) -> anyhow::Result<String> {
+    let (scheme, rest) = url.split_once("://").with_context(|| format!("`union_pay.front_url`: {url} is no address"))?;
+    let host = rest.split('/').next().unwrap_or_default();
+    Ok(format!("{scheme}://{host}"))
+}

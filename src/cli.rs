@@ -1,0 +1,49 @@
+//! The commands: none is the demo.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "renzheng", version, about = "Authentication of foreign degrees as an online service")]
+pub struct Cli {
+    /// What to do; without a command, the demo with its own sandbox.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Folder of the demo: rows, files, memory of the sandbox.
+    #[arg(long, default_value = "data")]
+    pub data: PathBuf,
+    /// Port of the demo's site (0 takes any).
+    #[arg(long, default_value_t = 8080, env = "RENZHENG_PORT")]
+    pub port: u16,
+    /// Port of the demo's sandbox (0 takes any).
+    #[arg(long, default_value_t = 8081, env = "RENZHENG_SANDBOX_PORT")]
+    pub sandbox_port: u16,
+    /// Port of the demo's mail server (0 takes any).
+    #[arg(long, default_value_t = 8025, env = "RENZHENG_SMTP_PORT")]
+    pub smtp_port: u16,
+    /// A sandbox that runs elsewhere, as `HTTP-PORT:SMTP-PORT`, in place of one of its own.
+    #[arg(long)]
+    pub sandbox: Option<String>,
+    /// Database of the demo in place of its own file.
+    #[arg(long)]
+    pub database_url: Option<String>,
+    /// Ends the process at the place with this name, for recovery tests.
+    #[arg(long, hide = true)]
+    pub die_at: Option<String>,
+    /// Logs as JSON, one event a line.
+    #[arg(long)]
+    pub json_log: bool,
+}
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The service for real: database, gateways and secrets come from the settings.
+    Serve {
+        /// The file with the settings.
+        #[arg(long)]
+        config: PathBuf,
+    },
+}

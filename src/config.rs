@@ -1,0 +1,176 @@
+//! Settings: a file and the environment (`RENZHENG__…`), unknown keys refused, demo secrets refused by `serve`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format, Toml};
+use serde::Deserialize;
+
+/// All settings of `serve`. Every key is required unless it says otherwise.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Address to listen on, such as `127.0.0.1:8080`.
+    pub listen: String,
+    /// Our origin as browsers see it, without a slash at its end.
+    pub site: String,
+    /// `postgres://…`, or the path of an SQLite file.
+    pub database_url: String,
+    /// Folder of the sealed files.
+    pub blobs: PathBuf,
+    /// 32 bytes in hexadecimal; everything sealed hangs on it.
+    pub master_key: String,
+    /// A newer calendar of working days, in place of the built-in one. Optional.
+    #[serde(default)]
+    pub calendar: Option<PathBuf>,
+    /// `with-password`, as the guide promises, or `username-only` (R1.9). Optional.
+    #[serde(default = "with_password")]
+    pub registration_notice: String,
+    /// Threads for actors. Optional.
+    #[serde(default = "two")]
+    pub arbiters: usize,
+    /// Seconds between two looks of a reconciler that nobody woke. Optional.
+    #[serde(default = "five")]
+    pub sweep_seconds: u64,
+    /// Payments.
+    pub union_pay: UnionPayConfig,
+    /// Text messages.
+    pub sms: SmsConfig,
+    /// E-mail.
+    pub mail: MailConfig,
+    /// Identity.
+    pub identity: IdentityConfig,
+}
+
+fn with_password() -> String {
+    "with-password".into()
+}
+
+const fn two() -> usize {
+    2
+}
+
+const fn five() -> u64 {
+    5
+}
+
+/// UnionPay.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnionPayConfig {
+    /// Where the browser posts the order.
+    pub front_url: String,
+    /// Where queries go.
+    pub query_url: String,
+    /// Merchant number.
+    pub merchant: String,
+    /// File with our key, PKCS#8 PEM.
+    pub key: PathBuf,
+    /// File with our certificate, PEM.
+    pub certificate: PathBuf,
+    /// File with the root of UnionPay's certificates, PEM.
+    pub root: PathBuf,
+    /// File with the certificate between root and signer, PEM.
+    pub middle: PathBuf,
+    /// Whether UnionPay's test name is accepted. Optional.
+    #[serde(default)]
+    pub test: bool,
+}
+
+/// SMS.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SmsConfig {
+    /// Address of the service.
+    pub url: String,
+    /// Access key.
+    pub key_id: String,
+    /// Its secret.
+    pub key_secret: String,
+    /// Approved sender.
+    pub sign_name: String,
+    /// Approved templates by kind of notice.
+    pub templates: BTreeMap<String, String>,
+}
+
+/// Mail.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailConfig {
+    /// `smtps://host` or `smtp://host:port`.
+    pub url: String,
+    /// User name. Optional.
+    #[serde(default)]
+    pub user: String,
+    /// Password. Optional.
+    #[serde(default)]
+    pub password: String,
+    /// `Name <address>`.
+    pub from: String,
+}
+
+/// Identity.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityConfig {
+    /// Address of the service, without a slash at its end.
+    pub url: String,
+    /// Our name there.
+    pub app_id: String,
+    /// Our secret there.
+    pub app_secret: String,
+}
+
+/// Why the settings won't do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A key is missing, unknown or of the wrong kind.
+    #[error("{0}")]
+    Shape(Box<figment::Error>),
+    /// A secret of the demo in a real service.
+    #[error("`{0}` holds a secret of the demo, which everybody knows: set one of your own")]
+    DemoSecret(&'static str),
+    /// A value that can't be used.
+    #[error("`{0}`: {1}")]
+    Value(&'static str, String),
+}
+
+impl Config {
+    /// Reads the file and the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        if !file.exists() {
+            return Err(ConfigError::Value("--config", format!("there is no file {}", file.display())));
+        }
+        let figment = Figment::from(Toml::file_exact(file)).merge(Env::prefixed("RENZHENG__").split("__"));
+        figment.extract().map_err(|error| ConfigError::Shape(Box::new(error)))
+    }
+
+    /// Refuses what everybody knows.
+    ///
+    /// # Errors
+    /// `DemoSecret`.
+    pub fn refuse_demo_secrets(&self) -> Result<(), ConfigError> {
+        let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+        let same = |path: &Path, pem: &str| read(path).trim() == pem.trim();
+        if self.master_key == crate::demo::MASTER_KEY {
+            return Err(ConfigError::DemoSecret("master_key"));
+        }
+        if same(&self.union_pay.key, sandbox::MERCHANT_KEY) {
+            return Err(ConfigError::DemoSecret("union_pay.key"));
+        }
+        if same(&self.union_pay.root, sandbox::ROOT_PEM) {
+            return Err(ConfigError::DemoSecret("union_pay.root"));
+        }
+        if self.sms.key_secret == sandbox::SMS_KEY_SECRET {
+            return Err(ConfigError::DemoSecret("sms.key_secret"));
+        }
+        if self.identity.app_secret == sandbox::APP_SECRET {
+            return Err(ConfigError::DemoSecret("identity.app_secret"));
+        }
+        Ok(())
+    }
+}

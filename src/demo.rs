@@ -1,0 +1,169 @@
+//! The demo world: everything on one machine, made on the first start, with invented staff and known secrets.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use chrono::Utc;
+use domain::staff::Role;
+use gateways::identity::IdentitySettings;
+use gateways::mail::MailSettings;
+use gateways::sms::SmsSettings;
+use gateways::unionpay::UnionPaySettings;
+use sandbox::{Sandbox, StaffCode};
+use store::Store;
+
+use crate::boot::Parts;
+use crate::cli::Cli;
+
+/// The demo's master key; `serve` refuses it.
+pub const MASTER_KEY: &str = "64656d6f2d6b65792d64656d6f2d6b65792d64656d6f2d6b65792d64656d6f21";
+/// The password of every demo account of staff.
+pub const STAFF_PASSWORD: &str = "demo-staff-2026";
+
+const STAFF: [(&str, &str, &[Role], &[u8; 20]); 4] = [
+    ("intake", "受理员甲", &[Role::Intake], b"demo-totp-intake-001"),
+    ("evaluator", "评估员乙", &[Role::Intake, Role::Evaluator], b"demo-totp-evaluat-02"),
+    ("approver", "复审员丙", &[Role::Evaluator, Role::Approver], b"demo-totp-approve-03"),
+    ("operator", "运维员丁", &[Role::Operator], b"demo-totp-operato-04"),
+];
+
+/// SMS templates of the sandbox by kind of notice.
+const TEMPLATES: [(&str, &str); 10] = [
+    ("code", "SMS_100000001"),
+    ("registered", "SMS_100000002"),
+    ("submitted", "SMS_100000003"),
+    ("paid", "SMS_100000004"),
+    ("accepted", "SMS_100000005"),
+    ("decided", "SMS_100000006"),
+    ("not-accepted", "SMS_100000007"),
+    ("surplus", "SMS_100000008"),
+    ("password-changed", "SMS_100000009"),
+    ("registered-name", "SMS_100000010"),
+];
+
+/// The demo's staff, for the sandbox's page of codes.
+pub fn staff_codes() -> Vec<StaffCode> {
+    let code = |(user, _, roles, secret): &(&str, &str, &[Role], &[u8; 20])| StaffCode {
+        user: (*user).into(),
+        password: STAFF_PASSWORD.into(),
+        roles: roles.iter().map(|role| role.code()).collect::<Vec<_>>().join(", "),
+        secret: secret.to_vec(),
+    };
+    STAFF.iter().map(code).collect()
+}
+
+/// Makes the demo's staff, once.
+///
+/// # Errors
+/// When the database fails.
+pub fn seed(store: &Store) -> anyhow::Result<()> {
+    if store.staff_by_name("intake")?.is_some() {
+        return Ok(());
+    }
+    let hash = store::hash_password(STAFF_PASSWORD)?;
+    for (user, name, roles, secret) in STAFF {
+        store.add_staff(user, name, roles, &hash, secret)?;
+    }
+    Ok(())
+}
+
+/// Takes a port, or says which setting to change.
+///
+/// # Errors
+/// When it is taken.
+pub fn listen(port: u16, setting: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(("127.0.0.1", port)).with_context(|| {
+        format!("port {port} is taken by another program: choose another one with {setting} (0 takes any)")
+    })
+}
+
+/// The sandbox of the demo, and the ports of whichever sandbox is used.
+pub struct Outside {
+    /// Its own sandbox, unless it uses one that runs elsewhere.
+    pub sandbox: Option<Sandbox>,
+    /// HTTP port.
+    pub http_port: u16,
+    /// SMTP port.
+    pub smtp_port: u16,
+}
+
+/// Starts the sandbox, or finds the one named.
+///
+/// # Errors
+/// When a port is taken.
+pub fn outside(cli: &Cli, site: &str) -> anyhow::Result<Outside> {
+    if let Some(ports) = &cli.sandbox {
+        let Some((http, smtp)) = ports.split_once(':') else { bail!("--sandbox wants HTTP-PORT:SMTP-PORT") };
+        return Ok(Outside { sandbox: None, http_port: http.parse()?, smtp_port: smtp.parse()? });
+    }
+    // Asked here, so that a port that is taken is told with its setting.
+    drop(listen(cli.sandbox_port, "--sandbox-port or RENZHENG_SANDBOX_PORT")?);
+    drop(listen(cli.smtp_port, "--smtp-port or RENZHENG_SMTP_PORT")?);
+    let settings = sandbox::Settings {
+        http_port: cli.sandbox_port,
+        smtp_port: cli.smtp_port,
+        memory: Some(cli.data.join("sandbox.json")),
+        now: Arc::new(Utc::now),
+        staff: staff_codes(),
+        site: site.to_owned(),
+    };
+    let sandbox = sandbox::start(settings).context("the sandbox could not be started")?;
+    let (http_port, smtp_port) = (sandbox.http_port, sandbox.smtp_port);
+    Ok(Outside { sandbox: Some(sandbox), http_port, smtp_port })
+}
+
+/// The settings of the demo.
+pub fn parts(cli: &Cli, site: &str, outside: &Outside) -> Parts {
+    let sandbox = format!("http://127.0.0.1:{}", outside.http_port);
+    let database = cli.data.join("renzheng.sqlite");
+    Parts {
+        site: site.to_owned(),
+        database_url: cli.database_url.clone().unwrap_or_else(|| database.to_string_lossy().into_owned()),
+        blobs: cli.data.join("blobs"),
+        master_key: MASTER_KEY.into(),
+        calendar: None,
+        password_in_notice: true,
+        arbiters: 2,
+        sweep_seconds: 2,
+        union_pay: UnionPaySettings {
+            front_url: format!("{sandbox}/gateway/api/frontTransReq.do"),
+            query_url: format!("{sandbox}/gateway/api/queryTrans.do"),
+            merchant: sandbox::MERCHANT.into(),
+            key_pem: sandbox::MERCHANT_KEY.into(),
+            certificate_pem: sandbox::MERCHANT_PEM.into(),
+            root_pem: sandbox::ROOT_PEM.into(),
+            middle_pem: sandbox::MIDDLE_PEM.into(),
+            test: true,
+        },
+        sms: SmsSettings {
+            url: format!("{sandbox}/"),
+            key_id: sandbox::SMS_KEY_ID.into(),
+            key_secret: sandbox::SMS_KEY_SECRET.into(),
+            sign_name: "留学认证".into(),
+        },
+        sms_templates: TEMPLATES.iter().map(|(kind, code)| ((*kind).into(), (*code).into())).collect(),
+        mail: MailSettings {
+            url: format!("smtp://127.0.0.1:{}", outside.smtp_port),
+            user: String::new(),
+            password: String::new(),
+            from: "认证服务 <no-reply@renzheng.example>".into(),
+        },
+        identity: IdentitySettings {
+            url: sandbox.clone(),
+            app_id: sandbox::APP_ID.into(),
+            app_secret: sandbox::APP_SECRET.into(),
+        },
+        sandbox: Some(sandbox),
+        die_at: cli.die_at.clone(),
+    }
+}
+
+/// Makes the demo's folder.
+///
+/// # Errors
+/// When it can't be made.
+pub fn folder(path: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(path).with_context(|| format!("the folder {} can't be made", path.display()))
+}

@@ -1,0 +1,163 @@
+//! Every error becomes a page here and nowhere else.
+//!
+//! Handlers return [`Failure`]; a middleware turns it, and whatever actix itself refuses, into a page in the
+//! reader's language. No input gives a 500: only faults do, and they carry a reference.
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::{StatusCode, header};
+use actix_web::middleware::Next;
+use actix_web::{HttpResponse, ResponseError};
+use actors::{Fault, Refusal};
+use domain::Rejection;
+use maud::html;
+use store::StoreError;
+
+use crate::web::ctx::Ctx;
+use crate::web::layout::Page;
+
+/// Why a handler has no page of its own to show.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The domain refused, and the handler has no better place for it.
+    #[error(transparent)]
+    Rejected(Rejection),
+    /// Broken machinery.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// Nobody is logged in; afterwards it goes on there, with what was typed.
+    #[error("log in first")]
+    LoginFirst {
+        /// The path to go on at.
+        next: String,
+        /// What was typed, sealed.
+        kept: Option<String>,
+    },
+    /// No member of staff is logged in.
+    #[error("staff log in first")]
+    StaffLoginFirst,
+    /// The form does not come from a page of ours.
+    #[error("forged form")]
+    Forged,
+    /// Too many requests of one kind.
+    #[error("too many")]
+    TooMany(i64),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Rejected(rejection) => Self::Rejected(rejection),
+            Refusal::Failed(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Refusal::from(error).into()
+    }
+}
+
+impl From<Rejection> for Failure {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl ResponseError for Failure {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::Rejected(Rejection::NotFound) => StatusCode::NOT_FOUND,
+            Self::Rejected(Rejection::NotAllowed | Rejection::OwnProposal) => StatusCode::FORBIDDEN,
+            Self::Rejected(Rejection::Stale | Rejection::NotNow(_)) => StatusCode::CONFLICT,
+            Self::Rejected(Rejection::Form(_) | Rejection::Duplicate) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Rejected(Rejection::TooMany(_)) | Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::LoginFirst { .. } | Self::StaffLoginFirst => StatusCode::SEE_OTHER,
+            Self::Forged => StatusCode::FORBIDDEN,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::build(self.status_code()).finish()
+    }
+}
+
+/// Turns errors into pages.
+///
+/// # Errors
+/// Never: whatever failed has become a response.
+pub async fn pages(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<actix_web::body::BoxBody>, actix_web::Error> {
+    let http = request.request().clone();
+    let answered = match next.call(request).await {
+        Ok(response) => response.map_into_boxed_body(),
+        Err(error) => {
+            let response = HttpResponse::from_error(error);
+            ServiceResponse::new(http, response)
+        }
+    };
+    let status = answered.status();
+    let failure = answered.response().error().and_then(|error| error.as_error::<Failure>());
+    let typed = answered.headers().contains_key(header::CONTENT_TYPE);
+    let wants_page = failure.is_some() || ((status.is_client_error() || status.is_server_error()) && !typed)
+        || answered.response().error().is_some();
+    if !wants_page {
+        return Ok(answered);
+    }
+    let ctx = Ctx::of(answered.request());
+    let page = match failure {
+        Some(Failure::LoginFirst { next, kept }) => crate::applicant::login::first(&ctx, next, kept.as_deref()),
+        Some(Failure::StaffLoginFirst) => ctx.redirect("/staff/login"),
+        Some(failure) => failure_page(&ctx, failure),
+        None => plain_page(&ctx, status),
+    };
+    let http = answered.request().clone();
+    Ok(ServiceResponse::new(http, page))
+}
+
+fn failure_page(ctx: &Ctx, failure: &Failure) -> HttpResponse {
+    let status = failure.status_code();
+    let (code, seconds) = match failure {
+        Failure::Rejected(Rejection::TooMany(seconds)) | Failure::TooMany(seconds) => ("too-many", *seconds),
+        Failure::Rejected(rejection) => (rejection.code(), 0),
+        Failure::Forged => ("forged", 0),
+        Failure::Fault(_) | Failure::LoginFirst { .. } | Failure::StaffLoginFirst => ("fault", 0),
+    };
+    let minutes = ((seconds + 59) / 60).max(1).to_string();
+    let words = ctx.with(&format!("rejection-{code}"), &[("minutes", &minutes)]);
+    let title = ctx.t(&format!("failure-{}", status.as_u16()));
+    let reference = match failure {
+        Failure::Fault(fault) => Some(fault.reference.clone()),
+        _ => None,
+    };
+    Page::new(title.clone())
+        .status(status)
+        .show(ctx, html! {
+            h1 { (title) }
+            p { (words) }
+            @if let Some(reference) = reference { p { (ctx.with("failure-reference", &[("reference", &reference)])) } }
+            p { a href="/" { (ctx.t("failure-home")) } " · " a href="/centre" { (ctx.t("nav-centre")) } }
+        })
+}
+
+fn plain_page(ctx: &Ctx, status: StatusCode) -> HttpResponse {
+    let key = match status.as_u16() {
+        400..=403 | 408 | 415 | 422 => "failure-400",
+        404 => "failure-404",
+        405 => "failure-405",
+        413 => "failure-413",
+        429 => "failure-429",
+        500..=599 => "failure-500",
+        _ => "failure-400",
+    };
+    let title = ctx.t(key);
+    Page::new(title.clone()).status(status).show(ctx, html! {
+        h1 { (title) }
+        p { (ctx.t(&format!("{key}-words"))) }
+        p { a href="/" { (ctx.t("failure-home")) } }
+    })
+}

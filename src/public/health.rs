@@ -1,0 +1,38 @@
+//! Liveness and readiness (R7.3).
+
+use actix_web::HttpResponse;
+use actix_web::http::header::ContentType;
+use supervision::State;
+
+use crate::web::ctx::Ctx;
+
+fn plain(ok: bool, words: &str) -> HttpResponse {
+    let mut response = if ok { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    response.content_type(ContentType::plaintext()).body(format!("{words}\n"))
+}
+
+/// `GET /healthz`: the process answers.
+pub async fn alive() -> HttpResponse {
+    plain(true, "alive")
+}
+
+/// `GET /readyz`: database, blobs and tree are there, and the process is not about to end.
+pub async fn ready(ctx: Ctx) -> HttpResponse {
+    if ctx.site().is_draining() {
+        return plain(false, "draining");
+    }
+    let stores = ctx
+        .db(|store| {
+            store.ping()?;
+            store.blobs().ping()
+        })
+        .await;
+    if stores.is_err() {
+        return plain(false, "database or blobs");
+    }
+    let children = ctx.site().tree.reconcilers.children();
+    if children.iter().any(|child| matches!(child.state(), State::Suspended | State::Stopped)) {
+        return plain(false, "tree");
+    }
+    plain(true, "ready")
+}

@@ -1,0 +1,144 @@
+//! Staff log in with password and second factor (R6.1); a time step is used once.
+
+use actix_web::HttpResponse;
+use domain::form::{Field, FieldError, Kind};
+use domain::one_time::{totp_step, typed_code};
+use maud::html;
+use store::Realm;
+
+use crate::error::Failure;
+use crate::web::Answer;
+use crate::web::ctx::Ctx;
+use crate::web::form::{Shown, field, summary};
+use crate::web::layout::{Page, token};
+use crate::web::posted::Posted;
+
+const LOGIN: [Field; 2] = [
+    Field::must("staff_user", Kind::Text(60)).autocomplete("username"),
+    Field::must("login_password", Kind::Password).autocomplete("current-password"),
+];
+const CODE: Field = Field::must("totp", Kind::Text(20)).autocomplete("one-time-code");
+
+/// `GET /staff/login`
+pub async fn show(ctx: Ctx) -> Answer {
+    Ok(page(&ctx, &Shown::default()))
+}
+
+fn page(ctx: &Ctx, shown: &Shown) -> HttpResponse {
+    Page::new(ctx.t("staff-login")).staff().status(shown.status()).show(
+        ctx,
+        html! {
+            h1 { (ctx.t("staff-login")) }
+            (summary(ctx, shown))
+            form method="post" action="/staff/login" novalidate {
+                (token(ctx))
+                @for each in &LOGIN { (field(ctx, each, shown)) }
+                button type="submit" { (ctx.t("next")) }
+            }
+        },
+    )
+}
+
+/// `POST /staff/login`
+pub async fn enter(ctx: Ctx, posted: Posted) -> Answer {
+    let mut raw = posted.0.clone();
+    let password = raw.remove("login_password").unwrap_or_default();
+    let wrong = |error| Ok(page(&ctx, &Shown::wrong(raw.clone(), vec![error])));
+    let user = posted.get("staff_user").trim().to_lowercase();
+    if user.is_empty() {
+        return wrong(FieldError::new("staff_user", "missing"));
+    }
+    let (key, name, now) = (format!("staff:{user}"), user.clone(), ctx.now());
+    let found = ctx
+        .db(move |store| match store.locked_for(&key, now)? {
+            Some(seconds) => Ok(Err(seconds)),
+            None => Ok(Ok(store.staff_by_name(&name)?)),
+        })
+        .await?;
+    let found = match found {
+        Ok(found) => found,
+        Err(seconds) => return wrong(FieldError::new("staff_user", "locked").with("minutes", (seconds + 59) / 60)),
+    };
+    let hash = found.as_ref().map(|secret| secret.password_hash.clone()).unwrap_or_default();
+    let right = ctx.hashing(move || Ok(store::verify_password(&password, &hash).unwrap_or(false))).await?;
+    let Some(secret) = found.filter(|_| right) else {
+        ctx.db(move |store| store.login_failed(&format!("staff:{user}"), now)).await?;
+        return wrong(FieldError::new("staff_user", "login"));
+    };
+    let holder = secret.officer.id.to_string();
+    let session = ctx.db(move |store| store.begin_session(Realm::StaffHalf, &holder, now)).await?;
+    ctx.set_staff(&session, Realm::StaffHalf);
+    Ok(ctx.redirect("/staff/code"))
+}
+
+fn code_page(ctx: &Ctx, shown: &Shown) -> HttpResponse {
+    Page::new(ctx.t("staff-code")).staff().status(shown.status()).show(
+        ctx,
+        html! {
+            h1 { (ctx.t("staff-code")) }
+            (summary(ctx, shown))
+            form method="post" action="/staff/code" novalidate {
+                (token(ctx))
+                (field(ctx, &CODE, shown))
+                button type="submit" { (ctx.t("login-do")) }
+            }
+        },
+    )
+}
+
+/// `GET /staff/code`
+pub async fn code(ctx: Ctx) -> Answer {
+    Ok(code_page(&ctx, &Shown::default()))
+}
+
+/// `POST /staff/code`
+pub async fn second(ctx: Ctx, posted: Posted) -> Answer {
+    let wrong = |error| Ok(code_page(&ctx, &Shown::wrong(posted.0.clone(), vec![error])));
+    let Some(half) = ctx.staff_token() else { return Err(Failure::StaffLoginFirst) };
+    let (token, now) = (half.clone(), ctx.now());
+    let found = ctx
+        .db(move |store| match store.session(Realm::StaffHalf, &token, now)? {
+            Some(row) => {
+                let secret = store.staff(&row.holder)?;
+                let locked = store.locked_for(&format!("totp:{}", row.holder), now)?;
+                Ok(Some((secret, locked)))
+            }
+            None => Ok(None),
+        })
+        .await?;
+    let Some((secret, locked)) = found else { return Err(Failure::StaffLoginFirst) };
+    if let Some(seconds) = locked {
+        return wrong(FieldError::new("totp", "locked").with("minutes", (seconds + 59) / 60));
+    }
+    let id = secret.officer.id;
+    let step = typed_code(posted.get("totp")).and_then(|code| totp_step(&secret.totp, &code, now.timestamp()));
+    let used = match step {
+        Some(step) => ctx.db(move |store| store.use_step(id, step)).await?,
+        None => false,
+    };
+    if !used {
+        ctx.db(move |store| store.login_failed(&format!("totp:{id}"), now)).await?;
+        return wrong(FieldError::new("totp", "totp"));
+    }
+    let session = ctx
+        .db(move |store| {
+            store.login_succeeded(&format!("totp:{id}"))?;
+            store.end_session(&half)?;
+            let by = domain::effects::Actor::Staff(id);
+            store.note(&domain::effects::AuditEntry { by, act: "logged-in", subject: format!("staff:{id}") }, now)?;
+            store.begin_session(Realm::Staff, &id.to_string(), now)
+        })
+        .await?;
+    ctx.set_staff(&session, Realm::Staff);
+    let operator = secret.officer.may(domain::staff::Act::ViewMachinery);
+    Ok(ctx.redirect(if operator { "/operator" } else { "/staff" }))
+}
+
+/// `POST /staff/logout`
+pub async fn leave(ctx: Ctx, _: Posted) -> Answer {
+    if let Some(session) = ctx.staff_token() {
+        ctx.db(move |store| store.end_session(&session)).await?;
+    }
+    ctx.forget_staff();
+    Ok(ctx.redirect("/staff/login"))
+}

@@ -1,0 +1,354 @@
+//! One request as pages see it: language, who is logged in, the form token, the nonce.
+
+use std::cell::RefCell;
+use std::future::{Ready, ready};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::cookie::{Cookie, SameSite, time};
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
+use actors::{Fault, run};
+use chrono::{DateTime, NaiveDate, Utc};
+use domain::applicant::Applicant;
+use domain::form::Raw;
+use domain::ids::ApplicantId;
+use domain::person::Language;
+use domain::staff::{Act, Officer};
+use locales::Texts;
+use store::{Realm, Store, StoreError};
+
+use crate::error::Failure;
+use crate::web::site::Site;
+
+const LANGUAGE: &str = "rz_language";
+const VISIT: &str = "rz_visit";
+const APPLICANT: &str = "rz_session";
+const STAFF: &str = "rz_staff";
+const FLASH: &str = "rz_flash";
+
+/// The request.
+#[derive(Clone)]
+pub struct Ctx {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    site: web::Data<Site>,
+    request: HttpRequest,
+    language: Language,
+    visit: String,
+    nonce: String,
+    cookies: RefCell<Vec<Cookie<'static>>>,
+}
+
+fn accepted(request: &HttpRequest) -> Language {
+    let wanted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let first = wanted.unwrap_or_default().split(',').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if first.is_empty() || first.starts_with("zh") { Language::Chinese } else { Language::English }
+}
+
+impl Ctx {
+    /// The context of a request; made once and kept with it.
+    pub fn of(request: &HttpRequest) -> Self {
+        if let Some(known) = request.extensions().get::<Self>() {
+            return known.clone();
+        }
+        let cookie = |name: &str| request.cookie(name).map(|cookie| cookie.value().to_owned());
+        let chosen = cookie(LANGUAGE).and_then(|tag| Language::from_tag(&tag));
+        let known = cookie(VISIT).filter(|visit| visit.len() == 64);
+        let fresh = known.is_none();
+        let visit = known.unwrap_or_else(store::random_token);
+        let mut nonce = store::random_token();
+        nonce.truncate(24);
+        let site = request.app_data::<web::Data<Site>>().cloned();
+        let inner = Inner {
+            // Registered for every route by `boot`; without it nothing could be served at all.
+            site: site.unwrap_or_else(|| unreachable!("the site is app data of every request")),
+            request: request.clone(),
+            language: chosen.unwrap_or_else(|| accepted(request)),
+            visit,
+            nonce,
+            cookies: RefCell::new(Vec::new()),
+        };
+        let ctx = Self { inner: Rc::new(inner) };
+        if fresh {
+            ctx.set_cookie(VISIT, &ctx.inner.visit.clone(), None);
+        }
+        request.extensions_mut().insert(ctx.clone());
+        ctx
+    }
+
+    /// The same request in another language, from now on.
+    pub fn in_language(&self, language: Language) -> Self {
+        self.set_cookie(LANGUAGE, language.tag(), Some(365 * 24 * 3_600));
+        let old = &self.inner;
+        let inner = Inner {
+            site: old.site.clone(),
+            request: old.request.clone(),
+            language,
+            visit: old.visit.clone(),
+            nonce: old.nonce.clone(),
+            cookies: RefCell::new(old.cookies.borrow().clone()),
+        };
+        Self { inner: Rc::new(inner) }
+    }
+
+    /// The site.
+    pub fn site(&self) -> &Site {
+        &self.inner.site
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.site().tree.now()
+    }
+
+    /// The date in Beijing.
+    pub fn today(&self) -> NaiveDate {
+        domain::calendar::today(self.now())
+    }
+
+    /// The texts of the reader's language.
+    pub fn texts(&self) -> Texts {
+        Texts::new(self.inner.language)
+    }
+
+    /// The reader's language.
+    pub fn language(&self) -> Language {
+        self.inner.language
+    }
+
+    /// A text.
+    pub fn t(&self, key: &str) -> String {
+        self.texts().get(key)
+    }
+
+    /// A text with variables.
+    pub fn with(&self, key: &str, args: &[(&'static str, &str)]) -> String {
+        self.texts().with(key, args)
+    }
+
+    /// The path and query of the request.
+    pub fn path(&self) -> String {
+        self.inner.request.uri().path_and_query().map_or_else(|| "/".into(), ToString::to_string)
+    }
+
+    /// The nonce of this response.
+    pub fn nonce(&self) -> &str {
+        &self.inner.nonce
+    }
+
+    /// Whether htmx asks for a part of a page.
+    pub fn is_fragment(&self) -> bool {
+        self.inner.request.headers().get("HX-Request-Type").is_some_and(|kind| kind == "partial")
+    }
+
+    /// A header of the request.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.inner.request.headers().get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Where the request comes from, for rate limits.
+    pub fn network(&self) -> String {
+        self.inner.request.peer_addr().map(|address| address.ip().to_string()).unwrap_or_default()
+    }
+
+    /// The token that a form of this browser must carry.
+    pub fn form_token(&self) -> String {
+        self.site().tree.world.store.keys().sign("form", &self.inner.visit)
+    }
+
+    fn cookie(&self, name: &str) -> Option<String> {
+        self.inner.request.cookie(name).map(|cookie| cookie.value().to_owned())
+    }
+
+    fn set_cookie(&self, name: &'static str, value: &str, seconds: Option<i64>) {
+        let mut cookie = Cookie::new(name, value.to_owned());
+        cookie.set_path("/");
+        cookie.set_http_only(true);
+        cookie.set_same_site(SameSite::Lax);
+        cookie.set_secure(self.inner.site.secure());
+        if let Some(seconds) = seconds {
+            cookie.set_max_age(time::Duration::seconds(seconds));
+        }
+        let mut cookies = self.inner.cookies.borrow_mut();
+        cookies.retain(|known| known.name() != name);
+        cookies.push(cookie);
+    }
+
+    /// Adds the cookies of this request to a response.
+    pub fn seal(&self, mut response: HttpResponse) -> HttpResponse {
+        for cookie in self.inner.cookies.borrow().iter() {
+            if let Err(error) = response.add_cookie(cookie) {
+                tracing::error!(%error, "a cookie could not be set");
+            }
+        }
+        response
+    }
+
+    /// Goes to another page of ours.
+    pub fn redirect(&self, to: &str) -> HttpResponse {
+        self.seal(HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish())
+    }
+
+    /// A short word on the next page; the key of a text.
+    pub fn flash(&self, key: &str) {
+        self.set_cookie(FLASH, key, Some(60));
+    }
+
+    /// The word for this page, which is then gone.
+    pub fn take_flash(&self) -> Option<String> {
+        let key = self.cookie(FLASH)?;
+        let known = key.starts_with("flash-") && key.len() < 60;
+        self.set_cookie(FLASH, "", Some(0));
+        known.then_some(key)
+    }
+
+    /// Remembers that an applicant logged in.
+    pub fn set_session(&self, token: &str) {
+        self.set_cookie(APPLICANT, token, Some(Realm::Applicant.ttl().num_seconds()));
+    }
+
+    /// Remembers that staff logged in.
+    pub fn set_staff(&self, token: &str, realm: Realm) {
+        self.set_cookie(STAFF, token, Some(realm.ttl().num_seconds()));
+    }
+
+    /// Forgets who was logged in.
+    pub fn forget_session(&self) {
+        self.set_cookie(APPLICANT, "", Some(0));
+    }
+
+    /// Forgets which member of staff was logged in.
+    pub fn forget_staff(&self) {
+        self.set_cookie(STAFF, "", Some(0));
+    }
+
+    /// The applicant's session token.
+    pub fn session_token(&self) -> Option<String> {
+        self.cookie(APPLICANT).filter(|token| token.len() == 64)
+    }
+
+    /// The staff's session token.
+    pub fn staff_token(&self) -> Option<String> {
+        self.cookie(STAFF).filter(|token| token.len() == 64)
+    }
+
+    /// Whether the browser says that an applicant is logged in; pages show other links then.
+    pub fn seems_logged_in(&self) -> bool {
+        self.session_token().is_some()
+    }
+
+    /// Runs `work` on the store, off the arbiter.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn db<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let world = Arc::clone(&self.site().tree.world);
+        let blocking = world.rows.clone();
+        Ok(run(&blocking, move || work(&world.store)).await?)
+    }
+
+    /// Runs password hashing or the like, bounded.
+    ///
+    /// # Errors
+    /// What the work says.
+    pub async fn hashing<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let blocking = self.site().tree.world.hashing.clone();
+        Ok(run(&blocking, work).await?)
+    }
+
+    /// Who is logged in, if anybody.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn who(&self) -> Result<Option<ApplicantId>, Failure> {
+        let Some(token) = self.session_token() else { return Ok(None) };
+        let now = self.now();
+        let row = self.db(move |store| store.session(Realm::Applicant, &token, now)).await?;
+        Ok(row.and_then(|row| row.holder.parse().ok()))
+    }
+
+    /// The logged-in applicant.
+    ///
+    /// # Errors
+    /// `LoginFirst`, which comes back here afterwards.
+    pub async fn me(&self) -> Result<Arc<Applicant>, Failure> {
+        self.me_keeping(None).await
+    }
+
+    /// The logged-in applicant; if there is none any more, what was typed is kept over the log-in.
+    ///
+    /// # Errors
+    /// `LoginFirst`.
+    pub async fn me_keeping(&self, typed: Option<&Raw>) -> Result<Arc<Applicant>, Failure> {
+        match self.who().await? {
+            Some(id) => Ok(self.site().tree.applicant(id).await?),
+            None => Err(Failure::LoginFirst { next: self.path(), kept: typed.and_then(|typed| self.keep(typed)) }),
+        }
+    }
+
+    /// Seals what was typed, to be carried through the log-in page.
+    fn keep(&self, typed: &Raw) -> Option<String> {
+        use base64::Engine as _;
+        let json = serde_json::to_vec(&(self.path(), typed)).ok()?;
+        let sealed = self.site().tree.world.store.keys().seal("kept-form", &json).ok()?;
+        Some(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(sealed))
+    }
+
+    /// Opens what was kept: the path and what was typed there.
+    pub fn kept(&self, sealed: &str) -> Option<(String, Raw)> {
+        use base64::Engine as _;
+        let sealed = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let json = self.site().tree.world.store.keys().open("kept-form", &sealed).ok()?;
+        serde_json::from_slice(&json).ok()
+    }
+
+    /// The logged-in member of staff, if the roles include `act`.
+    ///
+    /// # Errors
+    /// `StaffLoginFirst`; `NotAllowed`, which is noted in the audit log.
+    pub async fn officer(&self, act: Act) -> Result<Officer, Failure> {
+        let Some(token) = self.staff_token() else { return Err(Failure::StaffLoginFirst) };
+        let now = self.now();
+        let found = self
+            .db(move |store| match store.session(Realm::Staff, &token, now)? {
+                Some(row) => store.staff(&row.holder).map(|secret| Some(secret.officer)),
+                None => Ok(None),
+            })
+            .await?;
+        let Some(officer) = found else { return Err(Failure::StaffLoginFirst) };
+        if officer.may(act) {
+            return Ok(officer);
+        }
+        let entry = domain::effects::AuditEntry {
+            by: domain::effects::Actor::Staff(officer.id),
+            act: "refused",
+            subject: format!("act:{act:?}"),
+        };
+        self.db(move |store| store.note(&entry, now)).await?;
+        Err(Failure::Rejected(domain::Rejection::NotAllowed))
+    }
+
+    /// A fault that this request met.
+    pub fn fault(&self, what: impl std::fmt::Display) -> Failure {
+        Failure::Fault(Fault::new(what))
+    }
+}
+
+impl FromRequest for Ctx {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, actix_web::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self::of(request)))
+    }
+}

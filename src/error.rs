@@ -87,19 +87,13 @@ impl ResponseError for Failure {
 /// Turns errors into pages.
 ///
 /// # Errors
-/// Never: whatever failed has become a response.
+/// Those of other middleware; handlers' have become responses.
 pub async fn pages(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<actix_web::body::BoxBody>, actix_web::Error> {
-    let http = request.request().clone();
-    let answered = match next.call(request).await {
-        Ok(response) => response.map_into_boxed_body(),
-        Err(error) => {
-            let response = HttpResponse::from_error(error);
-            ServiceResponse::new(http, response)
-        }
-    };
+    // The request is not cloned: it must be unique while it is routed. Handlers' errors are responses already here.
+    let answered = next.call(request).await?.map_into_boxed_body();
     let status = answered.status();
     let failure = answered.response().error().and_then(|error| error.as_error::<Failure>());
     let typed = answered.headers().contains_key(header::CONTENT_TYPE);

@@ -1,13 +1,14 @@
 //! One request as pages see it: language, who is logged in, the form token, the nonce.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::future::{Ready, ready};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::cookie::{Cookie, SameSite, time};
 use actix_web::dev::Payload;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
 use actors::{Fault, run};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -36,7 +37,10 @@ pub struct Ctx {
 
 struct Inner {
     site: web::Data<Site>,
-    request: HttpRequest,
+    headers: HeaderMap,
+    received: BTreeMap<&'static str, String>,
+    path: String,
+    peer: String,
     language: Language,
     visit: String,
     nonce: String,
@@ -55,9 +59,11 @@ impl Ctx {
         if let Some(known) = request.extensions().get::<Self>() {
             return known.clone();
         }
-        let cookie = |name: &str| request.cookie(name).map(|cookie| cookie.value().to_owned());
-        let chosen = cookie(LANGUAGE).and_then(|tag| Language::from_tag(&tag));
-        let known = cookie(VISIT).filter(|visit| visit.len() == 64);
+        // The request itself is not kept: it must be unique while it is routed, and it keeps this context.
+        let cookie = |name| request.cookie(name).map(|cookie| (name, cookie.value().to_owned()));
+        let received: BTreeMap<_, _> = [LANGUAGE, VISIT, APPLICANT, STAFF, FLASH].into_iter().filter_map(cookie).collect();
+        let chosen = received.get(LANGUAGE).and_then(|tag| Language::from_tag(tag));
+        let known = received.get(VISIT).filter(|visit| visit.len() == 64).cloned();
         let fresh = known.is_none();
         let visit = known.unwrap_or_else(store::random_token);
         let mut nonce = store::random_token();
@@ -66,7 +72,10 @@ impl Ctx {
         let inner = Inner {
             // Registered for every route by `boot`; without it nothing could be served at all.
             site: site.unwrap_or_else(|| unreachable!("the site is app data of every request")),
-            request: request.clone(),
+            headers: request.headers().clone(),
+            received,
+            path: request.uri().path_and_query().map_or_else(|| "/".into(), ToString::to_string),
+            peer: request.peer_addr().map(|address| address.ip().to_string()).unwrap_or_default(),
             language: chosen.unwrap_or_else(|| accepted(request)),
             visit,
             nonce,
@@ -86,7 +95,10 @@ impl Ctx {
         let old = &self.inner;
         let inner = Inner {
             site: old.site.clone(),
-            request: old.request.clone(),
+            headers: old.headers.clone(),
+            received: old.received.clone(),
+            path: old.path.clone(),
+            peer: old.peer.clone(),
             language,
             visit: old.visit.clone(),
             nonce: old.nonce.clone(),
@@ -132,7 +144,7 @@ impl Ctx {
 
     /// The path and query of the request.
     pub fn path(&self) -> String {
-        self.inner.request.uri().path_and_query().map_or_else(|| "/".into(), ToString::to_string)
+        self.inner.path.clone()
     }
 
     /// The nonce of this response.
@@ -142,17 +154,17 @@ impl Ctx {
 
     /// Whether htmx asks for a part of a page.
     pub fn is_fragment(&self) -> bool {
-        self.inner.request.headers().get("HX-Request-Type").is_some_and(|kind| kind == "partial")
+        self.inner.headers.get("HX-Request-Type").is_some_and(|kind| kind == "partial")
     }
 
     /// A header of the request.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.inner.request.headers().get(name).and_then(|value| value.to_str().ok())
+        self.inner.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     /// Where the request comes from, for rate limits.
     pub fn network(&self) -> String {
-        self.inner.request.peer_addr().map(|address| address.ip().to_string()).unwrap_or_default()
+        self.inner.peer.clone()
     }
 
     /// The token that a form of this browser must carry.
@@ -161,7 +173,7 @@ impl Ctx {
     }
 
     fn cookie(&self, name: &str) -> Option<String> {
-        self.inner.request.cookie(name).map(|cookie| cookie.value().to_owned())
+        self.inner.received.get(name).cloned()
     }
 
     fn set_cookie(&self, name: &'static str, value: &str, seconds: Option<i64>) {

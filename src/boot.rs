@@ -229,7 +229,8 @@ async fn run_demo(cli: &Cli) -> anyhow::Result<()> {
 
 async fn run_serve(config: &Config) -> anyhow::Result<()> {
     config.refuse_demo_secrets()?;
-    let read = |path: &PathBuf| std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()));
+    let read =
+        |path: &PathBuf| std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()));
     let bank = &config.union_pay;
     let parts = Parts {
         site: config.site.trim_end_matches('/').to_owned(),
@@ -281,7 +282,8 @@ async fn run_serve(config: &Config) -> anyhow::Result<()> {
 }
 
 fn origin_of(url: &str) -> anyhow::Result<String> {
-    let (scheme, rest) = url.split_once("://").with_context(|| format!("`union_pay.front_url`: {url} is no address"))?;
+    let (scheme, rest) =
+        url.split_once("://").with_context(|| format!("`union_pay.front_url`: {url} is no address"))?;
     let host = rest.split('/').next().unwrap_or_default();
     Ok(format!("{scheme}://{host}"))
 }

@@ -97,7 +97,8 @@ pub async fn pages(
     let status = answered.status();
     let failure = answered.response().error().and_then(|error| error.as_error::<Failure>());
     let typed = answered.headers().contains_key(header::CONTENT_TYPE);
-    let wants_page = failure.is_some() || ((status.is_client_error() || status.is_server_error()) && !typed)
+    let wants_page = failure.is_some()
+        || ((status.is_client_error() || status.is_server_error()) && !typed)
         || answered.response().error().is_some();
     if !wants_page {
         return Ok(answered);
@@ -128,14 +129,15 @@ fn failure_page(ctx: &Ctx, failure: &Failure) -> HttpResponse {
         Failure::Fault(fault) => Some(fault.reference.clone()),
         _ => None,
     };
-    Page::new(title.clone())
-        .status(status)
-        .show(ctx, html! {
+    Page::new(title.clone()).status(status).show(
+        ctx,
+        html! {
             h1 { (title) }
             p { (words) }
             @if let Some(reference) = reference { p { (ctx.with("failure-reference", &[("reference", &reference)])) } }
             p { a href="/" { (ctx.t("failure-home")) } " · " a href="/centre" { (ctx.t("nav-centre")) } }
-        })
+        },
+    )
 }
 
 fn plain_page(ctx: &Ctx, status: StatusCode) -> HttpResponse {
@@ -149,9 +151,12 @@ fn plain_page(ctx: &Ctx, status: StatusCode) -> HttpResponse {
         _ => "failure-400",
     };
     let title = ctx.t(key);
-    Page::new(title.clone()).status(status).show(ctx, html! {
-        h1 { (title) }
-        p { (ctx.t(&format!("{key}-words"))) }
-        p { a href="/" { (ctx.t("failure-home")) } }
-    })
+    Page::new(title.clone()).status(status).show(
+        ctx,
+        html! {
+            h1 { (title) }
+            p { (ctx.t(&format!("{key}-words"))) }
+            p { a href="/" { (ctx.t("failure-home")) } }
+        },
+    )
 }

@@ -39,7 +39,9 @@ impl CertificateIssuer {
         let texts = |language, key: &str| Texts::new(language).get(key);
         let both = |key: &str| (texts(Language::Chinese, key), texts(Language::English, key));
         let month = |name: &str| {
-            form::month(&application.credential, name).map(|month| month.format("%Y年%-m月").to_string()).unwrap_or_default()
+            form::month(&application.credential, name)
+                .map(|month| month.format("%Y年%-m月").to_string())
+                .unwrap_or_default()
         };
         let reason = application.decision.as_ref().and_then(|decision| decision.proposal.reason.clone());
         let major = match (said("major_zh"), said("major")) {
@@ -100,8 +102,7 @@ impl Work for CertificateIssuer {
                 return Step::Idle;
             }
         };
-        let command =
-            RecordDocument { application: due.application, certificate: due.certificate.id, document };
+        let command = RecordDocument { application: due.application, certificate: due.certificate.id, document };
         match self.sessions.command(due.applicant, command).await {
             Ok(()) => {
                 self.world.at("certificate-recorded");

@@ -65,9 +65,8 @@ impl NotificationDispatcher {
     async fn mail(&self, notice: &Notice) -> Outcome {
         let texts = Texts::new(Language::from_tag(notice.language).unwrap_or_default());
         let site = self.world.settings.site.as_str();
-        let value = |name: &str| {
-            notice.params.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str())
-        };
+        let value =
+            |name: &str| notice.params.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
         let args = [
             ("code", value("code")),
             ("number", value("number")),

@@ -114,7 +114,12 @@ fn current(world: &World, id: ApplicantId, held: Option<Arc<Applicant>>) -> Resu
 /// What goes back to the asker, and what the actor holds from now on.
 type Outcome<T> = (Result<T, Refusal>, Option<Arc<Applicant>>);
 
-fn carry_out<C: Command>(world: &World, id: ApplicantId, mut held: Option<Arc<Applicant>>, command: &C) -> Outcome<C::Done> {
+fn carry_out<C: Command>(
+    world: &World,
+    id: ApplicantId,
+    mut held: Option<Arc<Applicant>>,
+    command: &C,
+) -> Outcome<C::Done> {
     for _ in 0..DECISIONS_MOST {
         let before = match current(world, id, held.take()) {
             Ok(before) => before,

@@ -178,7 +178,9 @@ pub async fn finish(ctx: Ctx, ticket: actix_web::web::Query<Ticket>, posted: Pos
     }
     match ctx.site().tree.command(me.id, SetContact { channel, to }).await {
         Ok(()) => {}
-        Err(actors::Refusal::Rejected(domain::Rejection::Duplicate)) => return wrong(FieldError::new("code", "duplicate")),
+        Err(actors::Refusal::Rejected(domain::Rejection::Duplicate)) => {
+            return wrong(FieldError::new("code", "duplicate"));
+        }
         Err(refusal) => return Err(refusal.into()),
     }
     ctx.flash("flash-contact");

@@ -109,8 +109,5 @@ pub async fn certificate(ctx: Ctx, id: web::Path<String>) -> Answer {
     let hash = certificate.document.clone().ok_or(Rejection::NotNow("certificate-making"))?;
     let name = format!("attachment; filename=\"{}.pdf\"", certificate.number.clone().unwrap_or_default());
     let pdf = ctx.db(move |store| store.blobs().get(store.keys(), &hash)).await?;
-    Ok(HttpResponse::Ok()
-        .content_type("application/pdf")
-        .insert_header((header::CONTENT_DISPOSITION, name))
-        .body(pdf))
+    Ok(HttpResponse::Ok().content_type("application/pdf").insert_header((header::CONTENT_DISPOSITION, name)).body(pdf))
 }

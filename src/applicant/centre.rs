@@ -16,8 +16,11 @@ use crate::web::posted::Posted;
 pub async fn show(ctx: Ctx) -> Answer {
     let me = ctx.me().await?;
     let name = domain::person::masked_name(&me.account.name);
-    let waiting: Vec<&Application> =
-        me.applications.iter().filter(|application| matches!(application.stage(), Stage::Draft | Stage::Submitted)).collect();
+    let waiting: Vec<&Application> = me
+        .applications
+        .iter()
+        .filter(|application| matches!(application.stage(), Stage::Draft | Stage::Submitted))
+        .collect();
     Ok(Page::new(ctx.t("nav-centre")).show(
         &ctx,
         html! {

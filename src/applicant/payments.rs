@@ -54,7 +54,10 @@ pub async fn list(ctx: Ctx) -> Answer {
 /// `GET /payments/{order}`: 《学历学位认证费用收讫证明》, to be viewed and printed at any time.
 pub async fn receipt(ctx: Ctx, order: web::Path<String>) -> Answer {
     let me = ctx.me().await?;
-    let mut all = me.applications.iter().flat_map(|application| application.attempts.iter().map(move |attempt| (application, attempt)));
+    let mut all = me
+        .applications
+        .iter()
+        .flat_map(|application| application.attempts.iter().map(move |attempt| (application, attempt)));
     let found = all.find(|(_, attempt)| attempt.order == *order && attempt.state == AttemptState::Paid);
     let (application, attempt) = found.ok_or(Rejection::NotFound)?;
     let facts = vec![
@@ -91,7 +94,10 @@ pub async fn notify(ctx: Ctx, form: web::Form<BTreeMap<String, String>>) -> Http
             false
         }
     };
-    let order: String = fields.get("orderId").map(|order| order.chars().filter(char::is_ascii_alphanumeric).take(40).collect()).unwrap_or_default();
+    let order: String = fields
+        .get("orderId")
+        .map(|order| order.chars().filter(char::is_ascii_alphanumeric).take(40).collect())
+        .unwrap_or_default();
     let raw: String = serde_json::to_string(&fields).unwrap_or_default().chars().take(MESSAGE_MOST).collect();
     ctx.site().tree.world.at("notification-arrived");
     let kept = ctx.db(move |store| store.keep_gateway_message(&order, &raw, verified, now)).await;
@@ -117,7 +123,7 @@ pub async fn returned(ctx: Ctx, form: web::Form<BTreeMap<String, String>>) -> An
             let command = domain::settlement::AskGatewayNow { application: found.application };
             ctx.site().tree.command(found.applicant, command).await?;
             ctx.site().tree.world.wake.payments();
-            format!("/apply/{}/payment", found.application)
+            format!("/apply/{}/payment?wait=1", found.application)
         }
         Err(_) => "/payments".to_owned(),
     };

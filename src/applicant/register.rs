@@ -23,10 +23,8 @@ use crate::web::posted::Posted;
 
 const PURPOSE: &str = "register";
 /// The code and the agreement.
-const CONFIRM: [Field; 2] = [
-    Field::must("code", Kind::Text(20)).autocomplete("one-time-code"),
-    Field::must("agree", Kind::Tick),
-];
+const CONFIRM: [Field; 2] =
+    [Field::must("code", Kind::Text(20)).autocomplete("one-time-code"), Field::must("agree", Kind::Tick)];
 
 /// `GET /register`
 pub async fn show(ctx: Ctx) -> Answer {
@@ -258,8 +256,7 @@ async fn create(ctx: &Ctx, pending: &Registration, confirmed: bool) -> Result<Op
         effects.tell(&account, NoticeKind::Registered, &[("username", &user_name), ("password", shown)]);
         let id = ApplicantId::fresh();
         effects.audited(Actor::Applicant, "registered", format!("applicant:{id}"));
-        let new =
-            Applicant { id, version: 1, account, password_hash: password_hash.clone(), applications: Vec::new() };
+        let new = Applicant { id, version: 1, account, password_hash: password_hash.clone(), applications: Vec::new() };
         let now = ctx.now();
         let made = ctx
             .db(move |store| match store.commit(None, new, effects, now) {
@@ -277,4 +274,3 @@ async fn create(ctx: &Ctx, pending: &Registration, confirmed: bool) -> Result<Op
     }
     Err(ctx.fault("no free user name in five tries"))
 }
-

@@ -34,7 +34,7 @@ pub async fn show(ctx: Ctx) -> Answer {
         .await?;
     let mut children = tree.reconcilers.children();
     children.extend(tree.sessions.residents(RESIDENTS_MOST));
-    Ok(Page::new(ctx.t("operator-title")).staff().refresh(5).show(
+    Ok(Page::new(ctx.t("operator-title")).staff().show(
         &ctx,
         html! {
             h1 { (ctx.t("operator-title")) }

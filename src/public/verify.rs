@@ -15,8 +15,7 @@ use crate::web::form::{Shown, field, summary};
 use crate::web::layout::{Page, token};
 use crate::web::posted::Posted;
 
-const FIELDS: [Field; 2] =
-    [Field::must("verify_number", Kind::Text(40)), Field::must("verify_name", Kind::Text(66))];
+const FIELDS: [Field; 2] = [Field::must("verify_number", Kind::Text(40)), Field::must("verify_name", Kind::Text(66))];
 
 /// `GET /verify`
 pub async fn ask(ctx: Ctx) -> Answer {
@@ -123,4 +122,3 @@ async fn result(ctx: &Ctx, found: &Verified) -> Answer {
         },
     ))
 }
-

@@ -83,7 +83,9 @@ async fn view(
 
 fn who_did(ctx: &Ctx, timeline: &[TimelineRow], names: &[(String, String)]) -> Markup {
     let name = |by: &str| match by.split_once(':') {
-        Some((_, id)) => names.iter().find(|(known, _)| known == id).map_or_else(|| ctx.t("by-staff"), |(_, name)| name.clone()),
+        Some((_, id)) => {
+            names.iter().find(|(known, _)| known == id).map_or_else(|| ctx.t("by-staff"), |(_, name)| name.clone())
+        }
         None => ctx.t(&format!("by-{by}")),
     };
     html! {
@@ -232,7 +234,9 @@ pub async fn act(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
         "accept" => OfficerAct::Accept,
         "not-accept" => OfficerAct::NotAccept { reason: text("reason"), note: text("note") },
         "propose" => match Outcome::from_code(posted.get("outcome")) {
-            Some(outcome) => OfficerAct::Propose { outcome, reason: posted.some("reason").map(str::to_owned), note: text("note") },
+            Some(outcome) => {
+                OfficerAct::Propose { outcome, reason: posted.some("reason").map(str::to_owned), note: text("note") }
+            }
             None => {
                 let shown = Shown::wrong(posted.0.clone(), vec![FieldError::new("outcome-certificate", "choose")]);
                 return view(&ctx, &officer, &applicant, &application, StatusCode::UNPROCESSABLE_ENTITY, &shown).await;
@@ -263,4 +267,3 @@ pub async fn act(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
         Err(refusal) => Err(refusal.into()),
     }
 }
-

@@ -15,8 +15,7 @@ use crate::web::layout::Page;
 
 /// Rows on a page.
 const ROWS: i64 = 25;
-const STAGES: [Stage; 5] =
-    [Stage::Screening, Stage::Assessing, Stage::Proposed, Stage::Decided, Stage::NotAccepted];
+const STAGES: [Stage; 5] = [Stage::Screening, Stage::Assessing, Stage::Proposed, Stage::Decided, Stage::NotAccepted];
 
 /// The view.
 #[derive(Deserialize)]
@@ -41,18 +40,29 @@ pub async fn show(ctx: Ctx, view: web::Query<View>) -> Answer {
             Err(_) => missed = true,
         }
     }
-    let first = if officer.may(Act::Accept) { Stage::Screening } else if officer.may(Act::Propose) { Stage::Assessing } else { Stage::Proposed };
-    let stage = view.stage.as_deref().and_then(Stage::from_code).filter(|stage| STAGES.contains(stage)).unwrap_or(first);
+    let first = if officer.may(Act::Accept) {
+        Stage::Screening
+    } else if officer.may(Act::Propose) {
+        Stage::Assessing
+    } else {
+        Stage::Proposed
+    };
+    let stage =
+        view.stage.as_deref().and_then(Stage::from_code).filter(|stage| STAGES.contains(stage)).unwrap_or(first);
     let after = view.after.as_deref().and_then(cursor);
     let (rows, counts) = ctx
         .db(move |store| {
             let rows = store.queue(stage, after, ROWS)?;
-            let counts = STAGES.iter().map(|stage| Ok((*stage, store.count_in(*stage)?))).collect::<Result<Vec<_>, store::StoreError>>()?;
+            let counts = STAGES
+                .iter()
+                .map(|stage| Ok((*stage, store.count_in(*stage)?)))
+                .collect::<Result<Vec<_>, store::StoreError>>()?;
             Ok((rows, counts))
         })
         .await?;
     let more = rows.last().filter(|_| rows.len() == usize::try_from(ROWS).unwrap_or(0));
-    let more = more.map(|row| format!("/staff?stage={}&after={}.{}", stage.code(), row.since.timestamp_micros(), row.application));
+    let more = more
+        .map(|row| format!("/staff?stage={}&after={}.{}", stage.code(), row.since.timestamp_micros(), row.application));
     Ok(Page::new(ctx.t("nav-queue")).staff().show(
         &ctx,
         html! {

@@ -35,7 +35,8 @@ pub fn rows(pairs: &[(String, String)]) -> Markup {
 /// The answers of a form in words, each field with a name and a value.
 pub fn answers(ctx: &Ctx, fields: &[Field], answers: &Answers) -> Vec<(String, String)> {
     let value = |field: &Field| answers.get(field.name).map_or("", String::as_str);
-    let shown = fields.iter().filter(|field| !(matches!(field.kind, domain::form::Kind::Tick) && value(field).is_empty()));
+    let shown =
+        fields.iter().filter(|field| !(matches!(field.kind, domain::form::Kind::Tick) && value(field).is_empty()));
     shown.map(|field| (ctx.t(&format!("field-{}", field.name)), answer(ctx, field, value(field)))).collect()
 }
 

@@ -61,7 +61,8 @@ impl Ctx {
         }
         // The request itself is not kept: it must be unique while it is routed, and it keeps this context.
         let cookie = |name| request.cookie(name).map(|cookie| (name, cookie.value().to_owned()));
-        let received: BTreeMap<_, _> = [LANGUAGE, VISIT, APPLICANT, STAFF, FLASH].into_iter().filter_map(cookie).collect();
+        let received: BTreeMap<_, _> =
+            [LANGUAGE, VISIT, APPLICANT, STAFF, FLASH].into_iter().filter_map(cookie).collect();
         let chosen = received.get(LANGUAGE).and_then(|tag| Language::from_tag(tag));
         let known = received.get(VISIT).filter(|visit| visit.len() == 64).cloned();
         let fresh = known.is_none();
@@ -155,6 +156,14 @@ impl Ctx {
     /// Whether htmx asks for a part of a page.
     pub fn is_fragment(&self) -> bool {
         self.inner.headers.get("HX-Request-Type").is_some_and(|kind| kind == "partial")
+    }
+
+    /// The fragment that a polling page asks for, or 204 when what it knows is still so.
+    pub fn poll(&self, known: &str, body: impl FnOnce() -> maud::Markup) -> HttpResponse {
+        if self.path().rsplit("known=").next() == Some(known) {
+            return self.seal(HttpResponse::NoContent().finish());
+        }
+        self.seal(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(body().into_string()))
     }
 
     /// A header of the request.

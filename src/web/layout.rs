@@ -23,7 +23,6 @@ pub struct Page {
     status: StatusCode,
     side: Side,
     form: bool,
-    refresh: Option<u32>,
     wide: bool,
     submits: bool,
 }
@@ -32,7 +31,7 @@ impl Page {
     /// A page with this title.
     pub fn new(title: impl Into<String>) -> Self {
         let title = title.into();
-        Self { title, status: StatusCode::OK, side: Side::Public, form: false, refresh: None, wide: false, submits: false }
+        Self { title, status: StatusCode::OK, side: Side::Public, form: false, wide: false, submits: false }
     }
 
     /// With another status.
@@ -54,13 +53,6 @@ impl Page {
     #[must_use]
     pub fn with_form(mut self) -> Self {
         self.form = true;
-        self
-    }
-
-    /// It looks again by itself after so many seconds, without scripts.
-    #[must_use]
-    pub fn refresh(mut self, seconds: u32) -> Self {
-        self.refresh = Some(seconds);
         self
     }
 
@@ -90,12 +82,10 @@ impl Page {
                     title { (prefix) (self.title) " - " (ctx.t("site-name")) }
                     link rel="stylesheet" href=(assets::url("css/main.css"));
                     link rel="icon" href=(assets::url("icons/mark.svg")) type="image/svg+xml";
-                    @if let Some(seconds) = self.refresh {
-                        noscript { meta http-equiv="refresh" content=(seconds); }
-                        meta name="htmx-config" content=r#"{"extensions":"hx-csp","includeIndicatorCSS":false}"#;
-                        script src=(assets::url("vendor/htmx-4.0.1.min.js")) nonce=(ctx.nonce()) {}
-                        script src=(assets::url("vendor/hx-csp-4.0.1.min.js")) nonce=(ctx.nonce()) {}
-                    }
+                    // On every page, so that the steps that need them find them in the cache.
+                    meta name="htmx-config" content=r#"{"extensions":"hx-csp","includeIndicatorCSS":false}"#;
+                    script src=(assets::url("vendor/htmx-4.0.1.min.js")) nonce=(ctx.nonce()) {}
+                    script src=(assets::url("vendor/hx-csp-4.0.1.min.js")) nonce=(ctx.nonce()) {}
                     @if self.submits { script src=(assets::url("js/submit.js")) nonce=(ctx.nonce()) defer {} }
                 }
                 body class=(if self.side == Side::Staff { "staff" } else { "public" }) {

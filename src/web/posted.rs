@@ -33,7 +33,10 @@ impl Posted {
 
 /// Whether the browser says that the request comes from one of our own pages.
 pub fn is_ours(ctx: &Ctx) -> bool {
-    let origin = ctx.header("Origin").is_none_or(|origin| origin == ctx.site().origin);
+    // By whatever name the site was reached, the form must come from a page reached by the same one.
+    let host = ctx.header("Host").unwrap_or_default();
+    let same = |origin: &str| origin.split_once("://").is_some_and(|(_, authority)| authority == host);
+    let origin = ctx.header("Origin").is_none_or(|origin| origin == ctx.site().origin || same(origin));
     let fetch = ctx.header("Sec-Fetch-Site").is_none_or(|site| matches!(site, "same-origin" | "none"));
     origin && fetch
 }

@@ -390,6 +390,7 @@ hint-study_end = Year and month, for example 2014-06
 materials-words = Upload clear colour photographs or scans (JPG or PNG, up to 20 MB each). Large images are shrunk by us.
 materials-progress = { $done } of { $required } required materials are there.
 materials-complete = Nothing is missing.
+materials-look = See whether they are good
 slot-required = Required
 slot-advised = Advised
 slot-most = At most { $most }.

@@ -390,6 +390,7 @@ hint-study_end = 年月，例如 2014-06
 materials-words = 请上传清晰的彩色照片或扫描件（JPG 或 PNG，每个文件不超过 20 MB）。过大的图片由系统自动缩小。
 materials-progress = 必需材料已完成 { $done } 项，共 { $required } 项。
 materials-complete = 材料已齐全。
+materials-look = 查看检查结果
 slot-required = 必需
 slot-advised = 建议提供
 slot-most = 最多 { $most } 张。

@@ -119,7 +119,8 @@ fn data(facts: &CertificateFacts) -> Data {
         Outcome::Deferral => ("暂不认证通知单", "Notice of Deferral"),
         Outcome::Refusal => ("不予认证通知单", "Notice of Refusal"),
     };
-    let who = format!("{}{}", facts.name, facts.birth.map(|born| format!("，{}出生", day_zh(born))).unwrap_or_default());
+    let who =
+        format!("{}{}", facts.name, facts.birth.map(|born| format!("，{}出生", day_zh(born))).unwrap_or_default());
     let mut wording = Vec::new();
     let mut wording_en = String::new();
     match facts.outcome {
@@ -142,7 +143,9 @@ fn data(facts: &CertificateFacts) -> Data {
         Outcome::Deferral | Outcome::Refusal => {
             let decided = if facts.outcome == Outcome::Deferral { "暂不予认证" } else { "不予认证" };
             let (zh, en) = facts.reason.clone().unwrap_or_default();
-            wording.push(format!("{who}，就其持有的{country_zh}{institution}{credential}提出的认证申请，经评估，{decided}。"));
+            wording.push(format!(
+                "{who}，就其持有的{country_zh}{institution}{credential}提出的认证申请，经评估，{decided}。"
+            ));
             wording.push(format!("原因：{zh}。"));
             wording.push("如有异议，可自获得本结果之日起一年内在系统内提出复核申请。".to_owned());
             let verb = if facts.outcome == Outcome::Deferral { "deferred" } else { "refused" };
@@ -228,7 +231,9 @@ mod tests {
     fn r2_16_a_character_that_no_font_has_is_named_before_issue() {
         let issuer = Issuer::new(AsItIs).unwrap();
         match issuer.issue(&facts("张\u{10400}")) {
-            Err(PressError::Unprintable(characters)) => assert_eq!(characters.into_iter().collect::<String>(), "\u{10400}"),
+            Err(PressError::Unprintable(characters)) => {
+                assert_eq!(characters.into_iter().collect::<String>(), "\u{10400}")
+            }
             other => panic!("{:?}", other.map(|pdf| pdf.len())),
         }
     }
@@ -239,7 +244,8 @@ mod tests {
         for outcome in [Outcome::Deferral, Outcome::Refusal] {
             let reason = Some(("材料不齐".to_owned(), "incomplete material".to_owned()));
             let name = "ABCDEFGHIJKLMNOPQRSTUVWXYZ ABCDEFGHIJKLMNOPQRSTUVWXYZ ABCDEFGHIJKL";
-            let institution = "The Long Winded University of Applied Sciences and Fine Arts of the Northern Shires".into();
+            let institution =
+                "The Long Winded University of Applied Sciences and Fine Arts of the Northern Shires".into();
             issuer.issue(&CertificateFacts { outcome, reason, institution, ..facts(name) }).unwrap();
         }
     }

@@ -308,35 +308,35 @@ impl Command for SaveStep {
         change_draft(applicant, self.application, at, |application, account| {
             application.unfinished.remove(self.step.slug());
             match self.step {
-            StepName::Basic => {
-                let answers = form::check(&steps::BASIC, &self.raw, at.today()).map_err(Rejection::Form)?;
-                let born = account.birth_date(at.today());
-                if born.is_some() && born != form::date(&answers, "birth_date") {
-                    return Err(Rejection::field("birth_date", "disagrees"));
+                StepName::Basic => {
+                    let answers = form::check(&steps::BASIC, &self.raw, at.today()).map_err(Rejection::Form)?;
+                    let born = account.birth_date(at.today());
+                    if born.is_some() && born != form::date(&answers, "birth_date") {
+                        return Err(Rejection::field("birth_date", "disagrees"));
+                    }
+                    not_stale(&application.basic, seen, &answers)?;
+                    application.basic = answers;
+                    Ok(())
                 }
-                not_stale(&application.basic, seen, &answers)?;
-                application.basic = answers;
-                Ok(())
-            }
-            StepName::Kind => {
-                let answers = form::check(&steps::KIND, &self.raw, at.today()).map_err(Rejection::Form)?;
-                let kind = ApplicationKind::from_code(form::text(&answers, "kind"));
-                if kind == Some(ApplicationKind::Joint) {
-                    return Err(Rejection::field("kind", "joint-soon"));
+                StepName::Kind => {
+                    let answers = form::check(&steps::KIND, &self.raw, at.today()).map_err(Rejection::Form)?;
+                    let kind = ApplicationKind::from_code(form::text(&answers, "kind"));
+                    if kind == Some(ApplicationKind::Joint) {
+                        return Err(Rejection::field("kind", "joint-soon"));
+                    }
+                    not_stale(&kind_answers(application), seen, &answers)?;
+                    application.kind = kind;
+                    Ok(())
                 }
-                not_stale(&kind_answers(application), seen, &answers)?;
-                application.kind = kind;
-                Ok(())
-            }
-            StepName::Credential => {
-                let kind = application.kind.ok_or(Rejection::NotNow("kind-first"))?;
-                let answers = steps::check_credential(kind, &self.raw, at.today()).map_err(Rejection::Form)?;
-                not_stale(&application.credential, seen, &answers)?;
-                application.credential = answers;
-                carry_credential(application);
-                Ok(())
-            }
-            _ => Err(Rejection::NotFound),
+                StepName::Credential => {
+                    let kind = application.kind.ok_or(Rejection::NotNow("kind-first"))?;
+                    let answers = steps::check_credential(kind, &self.raw, at.today()).map_err(Rejection::Form)?;
+                    not_stale(&application.credential, seen, &answers)?;
+                    application.credential = answers;
+                    carry_credential(application);
+                    Ok(())
+                }
+                _ => Err(Rejection::NotFound),
             }
         })
     }
@@ -362,7 +362,8 @@ impl Command for KeepUnfinished {
             StepName::Credential => &steps::CREDENTIAL,
             _ => return Err(Rejection::NotFound),
         };
-        let fits = |name: &String, value: &String| value.len() <= 4_000 && known.iter().any(|field| field.name == *name);
+        let fits =
+            |name: &String, value: &String| value.len() <= 4_000 && known.iter().any(|field| field.name == *name);
         let raw = self.raw.iter().filter(|(name, value)| fits(name, value));
         let raw: Raw = raw.map(|(name, value)| (name.clone(), value.clone())).collect();
         change_draft(applicant, self.application, at, |application, _| {

@@ -260,7 +260,11 @@ impl IdentityClient {
     ///
     /// # Errors
     /// When the service gives no answer.
-    pub async fn real_name(&self, request: &RealNameRequest, now: DateTime<Utc>) -> Result<RealNameResult, GatewayError> {
+    pub async fn real_name(
+        &self,
+        request: &RealNameRequest,
+        now: DateTime<Utc>,
+    ) -> Result<RealNameResult, GatewayError> {
         let answer: RealNameAnswer = self.post("/v1/realname-checks", &request.outer_no, request, now).await?;
         Ok(answer.result)
     }
@@ -289,7 +293,9 @@ impl IdentityClient {
             "failed" => VerificationState::Failed,
             "expired" => VerificationState::Expired,
             "cancelled" => VerificationState::Cancelled,
-            other => return Err(GatewayError::Untrusted(format!("status {}", other.chars().take(20).collect::<String>()))),
+            other => {
+                return Err(GatewayError::Untrusted(format!("status {}", other.chars().take(20).collect::<String>())));
+            }
         };
         let expected = document_hash(&self.settings.app_secret, document_number);
         Ok(Finding::State {

@@ -119,8 +119,13 @@ fn classify(code: &str, biz_id: String) -> Sent {
     match code.as_str() {
         "OK" => Sent::Taken(biz_id),
         // Throttled, the platform's own faults, and the account's, which somebody will mend.
-        "isv.BUSINESS_LIMIT_CONTROL" | "isp.SYSTEM_ERROR" | "Throttling.User" | "isv.AMOUNT_NOT_ENOUGH"
-        | "isv.OUT_OF_SERVICE" | "InvalidTimeStamp.Expired" | "SignatureNonceUsed" => Sent::Later(code),
+        "isv.BUSINESS_LIMIT_CONTROL"
+        | "isp.SYSTEM_ERROR"
+        | "Throttling.User"
+        | "isv.AMOUNT_NOT_ENOUGH"
+        | "isv.OUT_OF_SERVICE"
+        | "InvalidTimeStamp.Expired"
+        | "SignatureNonceUsed" => Sent::Later(code),
         _ => Sent::Never(code),
     }
 }

@@ -76,7 +76,8 @@ impl Cert {
     /// Seconds since 1970 from which and until which it is valid.
     pub fn validity(&self) -> (i64, i64) {
         let validity = self.parsed.tbs_certificate().validity();
-        let seconds = |time: x509_cert::time::Time| i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
+        let seconds =
+            |time: x509_cert::time::Time| i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
         (seconds(validity.not_before), seconds(validity.not_after))
     }
 

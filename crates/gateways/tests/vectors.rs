@@ -34,11 +34,10 @@ fn unionpay_worked_example() {
 fn unionpay_replies_keep_plus_signs_brackets_and_line_ends() {
     let body = "a=1+2%20&b={x=1&y=[2&3]}&c=-----BEGIN-----\r\nMII+=\r\n&d=";
     let fields = parse_reply(body);
-    let expected: Fields =
-        [("a", "1+2%20"), ("b", "{x=1&y=[2&3]}"), ("c", "-----BEGIN-----\r\nMII+=\r\n"), ("d", "")]
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
+    let expected: Fields = [("a", "1+2%20"), ("b", "{x=1&y=[2&3]}"), ("c", "-----BEGIN-----\r\nMII+=\r\n"), ("d", "")]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
     assert_eq!(fields, expected);
     assert_eq!(parse_reply(&write_reply(&fields)), fields);
 }
@@ -51,10 +50,8 @@ const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b785
 
 #[test]
 fn sms_vendor_vector() {
-    let query = pairs(&[
-        ("ImageId", "win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd"),
-        ("RegionId", "cn-shanghai"),
-    ]);
+    let query =
+        pairs(&[("ImageId", "win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd"), ("RegionId", "cn-shanghai")]);
     let headers = pairs(&[
         ("host", "ecs.cn-shanghai.aliyuncs.com"),
         ("x-acs-action", "RunInstances"),

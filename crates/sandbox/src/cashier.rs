@@ -23,7 +23,11 @@ pub(crate) const CARDS: [Card; 9] = [
     Card { number: "6216261000000000018", zh: "支付成功", en: "success" },
     Card { number: "6216261000000000026", zh: "余额不足（64）", en: "balance too low (64)" },
     Card { number: "6216261000000000034", zh: "发卡行拒绝（60）", en: "declined by the issuer (60)" },
-    Card { number: "6216261000000000042", zh: "处理中，一分钟后成功（05）", en: "pending, success a minute later (05)" },
+    Card {
+        number: "6216261000000000042",
+        zh: "处理中，一分钟后成功（05）",
+        en: "pending, success a minute later (05)",
+    },
     Card { number: "6216261000000000059", zh: "成功，但不发通知", en: "success, but no notification" },
     Card { number: "6216261000000000067", zh: "成功，通知两次", en: "success, notified twice" },
     Card { number: "6216261000000000075", zh: "超时后成功（42）", en: "success after the allowed time (42)" },
@@ -32,9 +36,7 @@ pub(crate) const CARDS: [Card; 9] = [
 ];
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
-    config
-        .route("/cashier/{order}/{time}", web::get().to(show))
-        .route("/cashier/{order}/{time}", web::post().to(pay));
+    config.route("/cashier/{order}/{time}", web::get().to(show)).route("/cashier/{order}/{time}", web::post().to(pay));
 }
 
 #[derive(Deserialize)]
@@ -136,7 +138,8 @@ async fn pay(state: web::Data<State>, path: web::Path<(String, String)>, form: w
         _ if !known => return html(cashier(&order, Some("卡号无效（61） Unknown card (61)"))),
         "26" | "34" => {
             let code = if tail == "26" { "64" } else { "60" };
-            let problem = if tail == "26" { "余额不足 Balance too low (64)" } else { "发卡行拒绝 Declined (60)" };
+            let problem =
+                if tail == "26" { "余额不足 Balance too low (64)" } else { "发卡行拒绝 Declined (60)" };
             settle(OrderState::Failed(code.into()), None);
             let back = text(&order.request, "frontUrl").to_owned();
             return html(page(
@@ -153,10 +156,15 @@ async fn pay(state: web::Data<State>, path: web::Path<(String, String)>, form: w
             let order = settle(OrderState::PaidFrom(state.now() + TimeDelta::minutes(1)), None);
             return order.map_or_else(
                 || HttpResponse::NotFound().finish(),
-                |order| html(page("处理中", html! {
-                    h1 { "支付处理中 Payment under way" }
-                    p { a href=(text(&order.request, "frontUrl")) { "返回商户 Back to the merchant" } }
-                })),
+                |order| {
+                    html(page(
+                        "处理中",
+                        html! {
+                            h1 { "支付处理中 Payment under way" }
+                            p { a href=(text(&order.request, "frontUrl")) { "返回商户 Back to the merchant" } }
+                        },
+                    ))
+                },
             );
         }
         "75" => settle(paid("42"), None).map(|order| (order, "42", 1)),

@@ -20,9 +20,8 @@ struct To {
 }
 
 async fn messages(state: web::Data<State>, to: web::Query<To>) -> HttpResponse {
-    let mine = state.read(|book| {
-        book.messages.iter().filter(|message| message.to == to.to).cloned().collect::<Vec<_>>()
-    });
+    let mine =
+        state.read(|book| book.messages.iter().filter(|message| message.to == to.to).cloned().collect::<Vec<_>>());
     HttpResponse::Ok().json(mine)
 }
 

@@ -5,8 +5,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{Datelike, NaiveDate, TimeDelta};
 use gateways::acs3::Signable;
 use gateways::identity::{
-    ALGORITHM, Callback, FaceBegun, FaceRequest, FaceStatus, RealNameAnswer, RealNameRequest, RealNameResult, RecordEntry,
-    RecordsBegun, RecordsRequest, RecordsStatus, document_hash,
+    ALGORITHM, Callback, FaceBegun, FaceRequest, FaceStatus, RealNameAnswer, RealNameRequest, RealNameResult,
+    RecordEntry, RecordsBegun, RecordsRequest, RecordsStatus, document_hash,
 };
 use maud::html;
 use serde::Deserialize;
@@ -32,7 +32,8 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
 
 fn problem(status: u16, code: &str) -> HttpResponse {
     let status = actix_web::http::StatusCode::from_u16(status).unwrap_or(actix_web::http::StatusCode::BAD_REQUEST);
-    let body = json!({"type": "about:blank", "title": code, "status": status.as_u16(), "code": code, "requestId": "sandbox"});
+    let body =
+        json!({"type": "about:blank", "title": code, "status": status.as_u16(), "code": code, "requestId": "sandbox"});
     HttpResponse::build(status).content_type("application/problem+json").body(body.to_string())
 }
 
@@ -42,7 +43,8 @@ fn signed(state: &State, request: &HttpRequest, body: &[u8]) -> bool {
     let fresh = date.is_ok_and(|date| (state.now().naive_utc() - date).abs() <= TimeDelta::minutes(5));
     let headers =
         gateways::identity::signed_headers(header("host"), header("x-govid-date"), header("x-govid-nonce"), body);
-    let signable = Signable { method: request.method().as_str(), path: request.path(), query: &[], headers: &headers, body };
+    let signable =
+        Signable { method: request.method().as_str(), path: request.path(), query: &[], headers: &headers, body };
     fresh && signable.authorization(ALGORITHM, APP_ID, APP_SECRET) == header("Authorization")
 }
 
@@ -117,7 +119,12 @@ async fn face(state: web::Data<State>, request: HttpRequest, path: web::Path<Str
     })
 }
 
-async fn cancel(state: web::Data<State>, request: HttpRequest, body: web::Bytes, path: web::Path<String>) -> HttpResponse {
+async fn cancel(
+    state: web::Data<State>,
+    request: HttpRequest,
+    body: web::Bytes,
+    path: web::Path<String>,
+) -> HttpResponse {
     if !signed(&state, &request, &body) {
         return problem(401, "signature");
     }

@@ -91,7 +91,9 @@ async fn front(state: web::Data<State>, form: web::Form<Fields>) -> HttpResponse
     if let Some(code) = refusal(&state, &fields) {
         return reply(&state, fields, code, "refused");
     }
-    if !field(&fields, "txnAmt").parse::<u64>().is_ok_and(|amount| amount > 0) || field(&fields, "currencyCode") != "156" {
+    if !field(&fields, "txnAmt").parse::<u64>().is_ok_and(|amount| amount > 0)
+        || field(&fields, "currencyCode") != "156"
+    {
         return reply(&state, fields, "10", "amount or currency");
     }
     let id = key(&fields);
@@ -103,7 +105,9 @@ async fn front(state: web::Data<State>, form: web::Form<Fields>) -> HttpResponse
         Some(false) => {}
         None => {
             let at = state.now();
-            let local = at.with_timezone(&chrono::FixedOffset::east_opt(8 * 3_600).unwrap_or_else(|| chrono::Offset::fix(&chrono::Utc)));
+            let local = at.with_timezone(
+                &chrono::FixedOffset::east_opt(8 * 3_600).unwrap_or_else(|| chrono::Offset::fix(&chrono::Utc)),
+            );
             let trace: u32 = rand::random_range(100_000..999_999);
             let query_id = format!("95{}{trace}{}", local.format("%y%m%d%H%M%S"), rand::random_range(0..10));
             let order = Order { request: fields, state: OrderState::New, query_id, amount: None, at };
@@ -116,9 +120,9 @@ async fn front(state: web::Data<State>, form: web::Form<Fields>) -> HttpResponse
 /// Under way turns into paid when its instant has come.
 pub(crate) fn ripen(state: &State, id: &str) -> Option<Order> {
     let now = state.now();
-    let ripe = state.read(|book| {
-        matches!(book.orders.get(id).map(|order| &order.state), Some(OrderState::PaidFrom(at)) if *at <= now)
-    });
+    let ripe = state.read(
+        |book| matches!(book.orders.get(id).map(|order| &order.state), Some(OrderState::PaidFrom(at)) if *at <= now),
+    );
     if ripe {
         state.change(|book| {
             if let Some(order) = book.orders.get_mut(id) {
@@ -177,7 +181,19 @@ async fn back(form: web::Form<Fields>, _: HttpRequest) -> HttpResponse {
 
 /// What the gateway says of a paid order, in a notification and in the browser's return (§6.5).
 pub(crate) fn notification(state: &State, order: &Order, code: &str) -> Fields {
-    let copied = ["accessType", "bizType", "currencyCode", "encoding", "merId", "orderId", "txnTime", "txnType", "txnSubType", "version", "signMethod"];
+    let copied = [
+        "accessType",
+        "bizType",
+        "currencyCode",
+        "encoding",
+        "merId",
+        "orderId",
+        "txnTime",
+        "txnType",
+        "txnSubType",
+        "version",
+        "signMethod",
+    ];
     let mut fields: Fields = copied
         .iter()
         .filter_map(|name| order.request.get(*name).map(|value| ((*name).to_owned(), value.clone())))

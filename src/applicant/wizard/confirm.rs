@@ -99,7 +99,9 @@ pub async fn submit(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
     let declared = posted.some("declaration").is_some();
     match ctx.site().tree.command(me.id, SubmitApplication { application: application.id, declared }).await {
         Ok(()) => Ok(ctx.redirect(&format!("/apply/{}/payment", application.id))),
-        Err(Refusal::Rejected(Rejection::Form(errors))) => Ok(page(&ctx, &me, &application, &Shown::wrong(posted.0, errors))),
+        Err(Refusal::Rejected(Rejection::Form(errors))) => {
+            Ok(page(&ctx, &me, &application, &Shown::wrong(posted.0, errors)))
+        }
         Err(Refusal::Rejected(Rejection::NotNow("steps-open"))) => {
             ctx.flash("flash-step-first");
             Ok(ctx.redirect(&format!("/apply/{}", application.id)))

@@ -11,9 +11,7 @@ use domain::applicant::Applicant;
 use domain::application::Application;
 use domain::form::FieldError;
 use domain::ids::MaterialId;
-use domain::material::{
-    Material, SlotNeed, SlotRule, SlotState, UPLOAD_MOST, Verdict, slot_state, slots, unfilled,
-};
+use domain::material::{Material, SlotNeed, SlotRule, SlotState, UPLOAD_MOST, Verdict, slot_state, slots, unfilled};
 use domain::steps::StepName;
 use domain::submission::{ChangeMaterials, MaterialChange};
 use futures_util::StreamExt;
@@ -41,10 +39,15 @@ pub async fn show(ctx: Ctx, id: web::Path<String>) -> Answer {
         return Ok(elsewhere);
     }
     if ctx.is_fragment() {
-        let body = checklist(&ctx, &me, &application, &Shown::default());
-        return Ok(ctx.seal(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(body.into_string())));
+        return Ok(ctx.poll(&known(&application), || checklist(&ctx, &me, &application, &Shown::default())));
     }
     Ok(page(&ctx, &me, &application, &Shown::default()))
+}
+
+/// What a polling page knows, in a word: how many images there are and how many are still being checked.
+fn known(application: &Application) -> String {
+    let waiting = application.materials.iter().filter(|image| image.verdict == Verdict::Waiting).count();
+    format!("{}-{waiting}", application.materials.len())
 }
 
 fn checking(application: &Application) -> bool {
@@ -52,10 +55,7 @@ fn checking(application: &Application) -> bool {
 }
 
 fn page(ctx: &Ctx, me: &Applicant, application: &Application, shown: &Shown) -> HttpResponse {
-    let mut page = Page::new(title(ctx, STEP)).status(shown.status());
-    if checking(application) && shown.errors.is_empty() {
-        page = page.refresh(3);
-    }
+    let page = Page::new(title(ctx, STEP)).status(shown.status());
     step_page(
         ctx,
         application,
@@ -90,12 +90,14 @@ fn checklist(ctx: &Ctx, me: &Applicant, application: &Application, shown: &Shown
         .iter()
         .filter(|rule| rule.need == SlotNeed::Required && slot_state(application, &rule.slot) == SlotState::Filled)
         .count();
-    let poll = (checking(application) && shown.errors.is_empty()).then(|| format!("/apply/{}/materials", application.id));
+    let poll = (checking(application) && shown.errors.is_empty())
+        .then(|| format!("/apply/{}/materials?known={}", application.id, known(application)));
     html! {
         div id="checklist" data-hx-get=[poll.as_deref()] data-hx-trigger=[poll.as_ref().map(|_| "every 2s")]
             data-hx-swap=[poll.as_ref().map(|_| "outerHTML")] data-hx-nonce=[poll.as_ref().map(|_| ctx.nonce())] {
             p role="status" { (ctx.with("materials-progress", &[("done", &done.to_string()), ("required", &required.to_string())]))
                 @if open == 0 { " " (ctx.t("materials-complete")) } }
+            @if poll.is_some() { p { a class="button secondary" href={"/apply/" (application.id) "/materials"} { (ctx.t("materials-look")) } } }
             @for rule in slots { (slot(ctx, application, rule, shown)) }
         }
     }
@@ -210,7 +212,8 @@ async fn read(part: &mut Part, most: usize) -> Result<(Vec<u8>, bool), Failure> 
 /// The last part of a path of any system, without what can't be shown.
 fn file_name(raw: &str) -> String {
     let last = raw.rsplit(['/', '\\']).next().unwrap_or_default();
-    let clean: String = last.chars().filter(|c| !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}')).take(NAME_MOST).collect();
+    let clean: String =
+        last.chars().filter(|c| !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}')).take(NAME_MOST).collect();
     if clean.is_empty() { "?".into() } else { clean }
 }
 

@@ -140,7 +140,14 @@ pub struct FormStep {
 
 impl FormStep {
     /// The page with `shown` in its fields; `intro` stands above, `seen` is the fingerprint of what is stored.
-    pub fn page(&self, ctx: &Ctx, application: &Application, intro: &Markup, seen: &str, shown: &Shown) -> HttpResponse {
+    pub fn page(
+        &self,
+        ctx: &Ctx,
+        application: &Application,
+        intro: &Markup,
+        seen: &str,
+        shown: &Shown,
+    ) -> HttpResponse {
         let change = ctx.path().contains("change=1");
         let page = Page::new(title(ctx, self.step)).status(shown.status()).with_form();
         let action = format!("/apply/{}/{}{}", application.id, self.step.slug(), if change { "?change=1" } else { "" });
@@ -163,7 +170,15 @@ impl FormStep {
     }
 
     /// Saves the form: next step, or the page again, or both versions when somebody else was quicker.
-    pub async fn save(&self, ctx: &Ctx, me: &Applicant, application: &Application, posted: Posted, intro: &Markup, stored: &Answers) -> Answer {
+    pub async fn save(
+        &self,
+        ctx: &Ctx,
+        me: &Applicant,
+        application: &Application,
+        posted: Posted,
+        intro: &Markup,
+        stored: &Answers,
+    ) -> Answer {
         let raw: Raw = posted.0.clone();
         let seen = posted.get("seen").to_owned();
         if let Some(language) = posted.some("switch_language").and_then(Language::from_tag) {
@@ -195,8 +210,10 @@ impl FormStep {
 
     /// Both versions side by side (HTTP 409); nothing of either is lost.
     fn conflict(&self, ctx: &Ctx, application: &Application, raw: &Raw, stored: &Answers) -> HttpResponse {
-        let show = |field: &Field, values: &Answers| answer(ctx, field, values.get(field.name).map_or("", String::as_str));
-        let differing: Vec<&Field> = self.fields.iter().filter(|field| show(field, raw) != show(field, stored)).collect();
+        let show =
+            |field: &Field, values: &Answers| answer(ctx, field, values.get(field.name).map_or("", String::as_str));
+        let differing: Vec<&Field> =
+            self.fields.iter().filter(|field| show(field, raw) != show(field, stored)).collect();
         let page = Page::new(ctx.t("conflict-title")).status(StatusCode::CONFLICT);
         step_page(
             ctx,

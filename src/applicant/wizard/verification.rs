@@ -32,8 +32,7 @@ pub async fn show(ctx: Ctx, id: web::Path<String>) -> Answer {
         return Ok(elsewhere);
     }
     if ctx.is_fragment() {
-        let body = panel(&ctx, &application, None);
-        return Ok(ctx.seal(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(body.into_string())));
+        return Ok(ctx.poll(&known(&application), || panel(&ctx, &application, None)));
     }
     Ok(page(&ctx, &application, None))
 }
@@ -43,11 +42,22 @@ fn waiting(application: &Application) -> bool {
     application.assisted.is_none() && application.verification().is_some_and(open)
 }
 
+/// What a polling page knows, in a word.
+fn known(application: &Application) -> String {
+    application.verification().map_or_else(String::new, |last| {
+        let records = if last.records.is_final() {
+            "final"
+        } else if last.records.is_open() {
+            "open"
+        } else {
+            "none"
+        };
+        format!("{}-{}-{records}", last.id, last.state.code())
+    })
+}
+
 fn page(ctx: &Ctx, application: &Application, problem: Option<&str>) -> HttpResponse {
     let mut page = Page::new(title(ctx, STEP));
-    if waiting(application) {
-        page = page.refresh(3);
-    }
     if problem.is_some() {
         page = page.status(StatusCode::UNPROCESSABLE_ENTITY);
     }
@@ -56,7 +66,8 @@ fn page(ctx: &Ctx, application: &Application, problem: Option<&str>) -> HttpResp
 
 /// The part that changes by itself: looked at every two seconds while something is open.
 fn panel(ctx: &Ctx, application: &Application, problem: Option<&str>) -> Markup {
-    let poll = waiting(application).then(|| format!("/apply/{}/verification", application.id));
+    let poll =
+        waiting(application).then(|| format!("/apply/{}/verification?known={}", application.id, known(application)));
     html! {
         div id="verification" aria-live="polite" data-hx-get=[poll.as_deref()] data-hx-trigger=[poll.as_ref().map(|_| "every 2s")]
             data-hx-swap=[poll.as_ref().map(|_| "outerHTML")] data-hx-nonce=[poll.as_ref().map(|_| ctx.nonce())] {

@@ -1,0 +1,11 @@
+//! One binary of tests: journeys in a real browser, faults put into actors, the process killed at named places.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+
+mod architecture;
+mod faults;
+mod forms;
+mod journeys;
+mod locales_agree;
+mod recovery;
+mod store_suite;
+mod support;

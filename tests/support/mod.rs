@@ -1,0 +1,6 @@
+//! What tests stand on: a sandbox, a server of its own process, a browser, a client without one.
+
+pub mod browser;
+pub mod client;
+pub mod pictures;
+pub mod server;

@@ -1,0 +1,174 @@
+//! A sandbox in this process and the service in another, as it runs for real.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use chrono::Utc;
+use sandbox::State;
+use tempfile::TempDir;
+
+/// The outside world, which outlives the service.
+pub struct Outside {
+    pub http: u16,
+    pub smtp: u16,
+    pub state: Arc<State>,
+}
+
+impl Outside {
+    /// Starts a sandbox on free ports, on a thread of its own that lives as long as the test process.
+    pub fn start() -> Self {
+        let (send, receive) = mpsc::channel();
+        std::thread::spawn(move || {
+            let _ = rustls_provider();
+            actix_web::rt::System::new().block_on(async move {
+                let settings = sandbox::Settings {
+                    http_port: 0,
+                    smtp_port: 0,
+                    memory: None,
+                    now: Arc::new(Utc::now),
+                    staff: renzheng::demo::staff_codes(),
+                    site: String::new(),
+                };
+                let sandbox = sandbox::start(settings).unwrap();
+                send.send((sandbox.http_port, sandbox.smtp_port, Arc::clone(&sandbox.state))).unwrap();
+                std::future::pending::<()>().await;
+            });
+        });
+        let (http, smtp, state) = receive.recv().unwrap();
+        Self { http, smtp, state }
+    }
+
+    /// The last code that was sent to an address; waits for it.
+    pub fn code_for(&self, to: &str, seen: usize) -> String {
+        for _ in 0..400 {
+            let found = self.state.read(|book| {
+                let mine: Vec<_> = book.messages.iter().filter(|message| message.to == to).collect();
+                mine.iter().skip(seen).rev().find_map(|message| six_digits(&message.text))
+            });
+            if let Some(code) = found {
+                return code;
+            }
+            std::thread::sleep(Duration::from_millis(25));
+        }
+        panic!("no code arrived for {to}");
+    }
+
+    pub fn messages_to(&self, to: &str) -> Vec<String> {
+        self.state.read(|book| {
+            book.messages.iter().filter(|message| message.to == to).map(|message| message.text.clone()).collect()
+        })
+    }
+
+    /// The money that the gateway took, in fen.
+    pub fn taken(&self) -> i64 {
+        self.state.read(|book| {
+            let paid = book.orders.values().filter(|order| matches!(order.state, sandbox::OrderState::Paid(_)));
+            paid.map(|order| order.request["txnAmt"].parse::<i64>().unwrap()).sum()
+        })
+    }
+}
+
+pub fn rustls_provider() -> Result<(), Arc<rustls::crypto::CryptoProvider>> {
+    rustls::crypto::ring::default_provider().install_default()
+}
+
+fn six_digits(text: &str) -> Option<String> {
+    text.split(|c: char| !c.is_ascii_digit()).find(|run| run.len() == 6).map(str::to_owned)
+}
+
+/// The service, in a process of its own.
+pub struct Server {
+    child: Child,
+    pub site: String,
+    pub data: Arc<TempDir>,
+    port: u16,
+    sandbox: String,
+}
+
+impl Server {
+    pub fn start(outside: &Outside) -> Self {
+        Self::launch(format!("{}:{}", outside.http, outside.smtp), Arc::new(TempDir::new().unwrap()), 0, None)
+    }
+
+    /// A server that ends itself, as SIGKILL would, at the named place.
+    pub fn start_dying(outside: &Outside, place: &str) -> Self {
+        let data = Arc::new(TempDir::new().unwrap());
+        Self::launch(format!("{}:{}", outside.http, outside.smtp), data, 0, Some(place))
+    }
+
+    fn launch(sandbox: String, data: Arc<TempDir>, port: u16, die_at: Option<&str>) -> Self {
+        let log = std::fs::File::options().create(true).append(true).open(data.path().join("log")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_renzheng"));
+        command
+            .args(["--port", &port.to_string(), "--sandbox", &sandbox, "--json-log", "--data"])
+            .arg(data.path())
+            .stdout(Stdio::piped())
+            .stderr(log);
+        if let Some(place) = die_at {
+            command.args(["--die-at", place]);
+        }
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let site = loop {
+            let line = lines.next().expect("the server ended before it was ready").unwrap();
+            if let Some(site) = line.trim().strip_prefix("site ") {
+                break site.trim().trim_end_matches('/').to_owned();
+            }
+        };
+        std::thread::spawn(move || lines.count());
+        let port = site.rsplit(':').next().unwrap().parse().unwrap();
+        Self { child, site, data, port, sandbox }
+    }
+
+    /// Whether the process is still there.
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits until the process has ended by itself.
+    pub fn ended(&mut self) -> bool {
+        for _ in 0..1_200 {
+            if !self.is_alive() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(25));
+        }
+        false
+    }
+
+    /// SIGKILL, whatever it is doing.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// The same service again: same data, same port.
+    pub fn restart(mut self) -> Self {
+        if self.is_alive() {
+            self.kill();
+        }
+        let (sandbox, data, port) = (self.sandbox.clone(), Arc::clone(&self.data), self.port);
+        drop(self);
+        Self::launch(sandbox, data, port, None)
+    }
+
+    /// SIGTERM; returns the exit code.
+    pub fn terminate(&mut self) -> Option<i32> {
+        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        self.child.wait().unwrap().code()
+    }
+
+    /// Everything that was logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.data.path().join("log")).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

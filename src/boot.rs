@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpServer, web};
-use actors::{Blocking, Outside, Tree, TreeSettings, World};
+use actors::{Blocking, DieAt, Outside, Tree, TreeSettings, World};
 use anyhow::{Context, bail};
+use chrono::Utc;
 use domain::calendar::Calendar;
 use gateways::identity::{IdentityClient, IdentitySettings};
 use gateways::mail::{MailClient, MailSettings};
@@ -74,7 +75,9 @@ pub fn store(parts: &Parts) -> anyhow::Result<Arc<Store>> {
     let master = hex::decode(&parts.master_key).context("the master key is not hexadecimal")?;
     let keys = Keys::from_master(&master)?;
     let blobs = Blobs::open(&parts.blobs).context("the folder of files can't be used")?;
-    Ok(Arc::new(Store::open(&parts.database_url, keys, blobs).context("the database can't be used")?))
+    let store = Store::open(&parts.database_url, keys, blobs).context("the database can't be used")?;
+    store.take_over(Utc::now())?;
+    Ok(Arc::new(store))
 }
 
 /// The running tree of these parts.
@@ -99,7 +102,7 @@ pub fn tree(parts: &Parts, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow::
         site: parts.site.clone(),
         password_in_notice: parts.password_in_notice,
         sms_templates: parts.sms_templates.clone(),
-        die_at: parts.die_at.clone(),
+        die_at: parts.die_at.as_deref().map(DieAt::parse),
     };
     Ok(Tree::start(World {
         store,
@@ -276,7 +279,9 @@ async fn run_serve(config: &Config) -> anyhow::Result<()> {
     let listener = TcpListener::bind(&config.listen)
         .with_context(|| format!("{} can't be listened on: change `listen` in the settings", config.listen))?;
     let tree = tree(&parts, store(&parts)?, Arc::new(SystemClock))?;
-    let site = Arc::new(Site::new(tree, parts.site.clone(), gateway, None));
+    let mut site = Site::new(tree, parts.site.clone(), gateway, None);
+    site.behind_proxy = config.behind_proxy;
+    let site = Arc::new(site);
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
     serve(site, listener, workers).await
 }

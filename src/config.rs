@@ -33,6 +33,9 @@ pub struct Config {
     /// Seconds between two looks of a reconciler that nobody woke. Optional.
     #[serde(default = "five")]
     pub sweep_seconds: u64,
+    /// True when a proxy of ours stands in front: its `X-Forwarded-For` then says where requests come from. Optional.
+    #[serde(default)]
+    pub behind_proxy: bool,
     /// Payments.
     pub union_pay: UnionPayConfig,
     /// Text messages.

@@ -1,1 +1,288 @@
-//! store_suite
+//! One suite for both databases: SQLite always, PostgreSQL by `TEST_POSTGRES`, which `tests/run` sets.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, TimeZone, Utc};
+use domain::applicant::{Account, Applicant};
+use domain::application::Application;
+use domain::case::Stage;
+use domain::document_number::DocumentType;
+use domain::effects::{Actor, Channel, Effects, Movement, Notice, NoticeKind};
+use domain::ids::{ApplicantId, NoticeId};
+use domain::money::FEE;
+use domain::payment::Attempt;
+use domain::person::{Gender, Language};
+use store::{Blobs, CodeCheck, Keys, Realm, Store, StoreError};
+use tempfile::TempDir;
+
+struct Base {
+    store: Arc<Store>,
+    _folder: TempDir,
+}
+
+fn bases() -> Vec<(&'static str, Base)> {
+    let open = |url: &dyn Fn(&TempDir) -> String| {
+        let folder = TempDir::new().unwrap();
+        let keys = Keys::from_master(&[7; 32]).unwrap();
+        let store = Store::open(&url(&folder), keys, Blobs::open(folder.path().join("blobs")).unwrap()).unwrap();
+        Base { store: Arc::new(store), _folder: folder }
+    };
+    let mut bases = vec![("sqlite", open(&|folder| folder.path().join("rows").to_string_lossy().into_owned()))];
+    let postgres = std::env::var("TEST_POSTGRES").expect("TEST_POSTGRES: run the tests by tests/run");
+    bases.push(("postgres", open(&|_| postgres.clone())));
+    bases
+}
+
+fn now() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 11, 24, 1, 2, 3).unwrap()
+}
+
+fn unique() -> String {
+    let id = ApplicantId::fresh().to_string();
+    id[20..].chars().map(|c| char::from_digit(c.to_digit(16).unwrap() % 10, 10).unwrap()).collect()
+}
+
+fn applicant() -> Applicant {
+    let unique = unique();
+    let account = Account {
+        user_name: format!("RZ{unique}"),
+        name: "样张三".into(),
+        nationality: "CN".into(),
+        gender: Gender::Male,
+        document_type: DocumentType::CnId,
+        document_number: format!("sample-{unique}"),
+        valid_from: "2020-01-01".parse().unwrap(),
+        valid_to: None,
+        phone: format!("13{}", &unique[..9]),
+        email: format!("{unique}@example.com"),
+        language: Language::Chinese,
+        terms: "2026-11".into(),
+        real_name_confirmed: true,
+        registered_at: now(),
+    };
+    Applicant { id: ApplicantId::fresh(), version: 1, account, password_hash: "none".into(), applications: vec![] }
+}
+
+fn kept(store: &Store) -> Applicant {
+    store.commit(None, applicant(), Effects::default(), now()).unwrap().applicant
+}
+
+#[test]
+fn r1_10_one_account_per_document_phone_and_mail() {
+    for (name, base) in bases() {
+        let first = kept(&base.store);
+        for change in 0..3 {
+            let mut second = applicant();
+            match change {
+                0 => second.account.document_number = first.account.document_number.clone(),
+                1 => second.account.phone = first.account.phone.clone(),
+                _ => second.account.email = first.account.email.clone(),
+            }
+            assert!(base.store.is_registered(&second.account).unwrap(), "{name}");
+            let refused = base.store.commit(None, second, Effects::default(), now());
+            assert!(matches!(refused, Err(StoreError::Taken(_))), "{name}: {refused:?}");
+        }
+        for who in [&first.account.user_name, &first.account.phone, &first.account.email] {
+            assert_eq!(base.store.find_login(who).unwrap().unwrap().0, first.id, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_commit_keeps_everything_and_a_stale_one_nothing() {
+    for (name, base) in bases() {
+        let store = &base.store;
+        let before = kept(store);
+        let mut after = before.clone();
+        let mut application = Application::begin(now());
+        application.submitted_at = Some(now());
+        application.attempts.push(Attempt::open(FEE, now()));
+        let (id, order) = (application.id, application.attempts[0].order.clone());
+        after.applications.push(application);
+        let mut effects = Effects::default();
+        effects.happened(id, "submitted", Actor::Applicant, "");
+        effects.tell(&after.account, NoticeKind::Submitted, &[]);
+        let committed = store.commit(Some(&before), after.clone(), effects.clone(), now()).unwrap();
+        let number = committed.applicant.applications[0].number.clone().unwrap();
+        assert!(number.starts_with("RZ2026"), "{name}");
+        assert_eq!(store.load_applicant(before.id).unwrap(), committed.applicant, "{name}");
+        assert_eq!(store.owner_of(id).unwrap(), before.id);
+        assert_eq!(store.application_by_number(&number).unwrap(), id);
+        assert_eq!(store.timeline(id, 10).unwrap().len(), 1);
+        assert_eq!(store.audited(&format!("application:{id}"), 10).unwrap().len(), 1);
+        assert_eq!(store.attempt_by_order(&order).unwrap().application, id);
+        let queue = store.queue(Stage::Submitted, None, 1_000).unwrap();
+        assert!(queue.iter().any(|row| row.application == id), "{name}");
+
+        let stale = store.commit(Some(&before), after, effects, now());
+        assert!(matches!(stale, Err(StoreError::Stale)), "{name}: {stale:?}");
+        assert_eq!(store.timeline(id, 10).unwrap().len(), 1, "{name}: nothing of the stale commit is kept");
+        assert_eq!(store.applicant_version(before.id).unwrap(), 2);
+    }
+}
+
+#[test]
+fn r2_10_a_movement_is_booked_once_and_stays() {
+    for (name, base) in bases() {
+        let before = kept(&base.store);
+        let mut after = before.clone();
+        let application = Application::begin(now());
+        let id = application.id;
+        after.applications.push(application);
+        let mut effects = Effects::default();
+        let key = format!("settle:{id}");
+        effects.movements.push(Movement { key, application: id, from: "gateway", to: "fees", amount: FEE });
+        let committed = base.store.commit(Some(&before), after, effects.clone(), now()).unwrap().applicant;
+        let mut again = committed.clone();
+        again.password_hash = "other".into();
+        let twice = base.store.commit(Some(&committed), again, effects, now());
+        assert!(matches!(twice, Err(StoreError::Taken(_))), "{name}");
+        assert_eq!(base.store.movements(id).unwrap().len(), 1);
+        assert_eq!(base.store.load_applicant(before.id).unwrap(), committed, "{name}");
+    }
+}
+
+#[test]
+fn r2_10_a_notification_is_not_undone_by_an_older_answer() {
+    for (name, base) in bases() {
+        let store = &base.store;
+        let before = kept(store);
+        let mut after = before.clone();
+        let mut application = Application::begin(now());
+        application.attempts.push(Attempt::open(FEE, now()));
+        let order = application.attempts[0].order.clone();
+        after.applications.push(application);
+        let committed = store.commit(Some(&before), after, Effects::default(), now()).unwrap().applicant;
+        let read = store.attempt_by_order(&order).unwrap();
+        store.keep_gateway_message(&order, "{}", now()).unwrap();
+        // The session writes what an answer from before the notification says: nothing more to ask.
+        let mut older = committed.clone();
+        older.applications[0].attempts[0].query_at = None;
+        store.commit(Some(&committed), older, Effects::default(), now()).unwrap();
+        store.notification_followed(read.attempt.id, read.notified).unwrap();
+        let due = store.attempt_by_order(&order).unwrap();
+        assert_eq!(due.notified, Some(now()), "{name}");
+        store.notification_followed(due.attempt.id, due.notified).unwrap();
+        assert_eq!(store.attempt_by_order(&order).unwrap().notified, None, "{name}");
+        assert_eq!(store.gateway_messages(&order).unwrap().len(), 1);
+    }
+}
+
+fn notice(to: &str) -> Notice {
+    let params = vec![("code".into(), "123456".into())];
+    let (channel, kind) = (Channel::Sms, NoticeKind::Code);
+    Notice { id: NoticeId::fresh(), channel, kind, to: to.into(), language: "zh-CN", params }
+}
+
+#[test]
+fn r1_7_codes_expire_are_single_use_and_limited_in_rate_and_tries() {
+    for (name, base) in bases() {
+        let store = &base.store;
+        let to = format!("13{}", &unique()[..9]);
+        let send = |at, six| store.send_code("register", notice(&to), &to, six, at).unwrap();
+        let check = |at, six| store.check_code("register", &to, six, at).unwrap();
+        let minute = |n| now() + TimeDelta::minutes(n);
+        assert_eq!(check(now(), "111111"), CodeCheck::None, "{name}");
+        assert_eq!(send(now(), "111111"), Ok(()));
+        assert_eq!(send(now() + TimeDelta::seconds(30), "222222"), Err(30), "{name}: one a minute");
+        assert_eq!(send(minute(2), "222222"), Ok(()));
+        assert_eq!(
+            store.check_code("other", &to, "111111", minute(3)).unwrap(),
+            CodeCheck::None,
+            "{name}: bound to its purpose"
+        );
+        assert_eq!(check(minute(3), "111111"), CodeCheck::Right, "{name}: sending again does not kill the earlier one");
+        assert_eq!(check(minute(3), "111111"), CodeCheck::None, "{name}: single use");
+        assert_eq!(send(minute(4), "333333"), Ok(()));
+        for left in [4, 3, 2, 1] {
+            assert_eq!(check(minute(4), "000000"), CodeCheck::Wrong(left), "{name}");
+        }
+        assert_eq!(check(minute(4), "000000"), CodeCheck::Dead, "{name}");
+        assert_eq!(check(minute(4), "333333"), CodeCheck::Dead, "{name}: dead is dead");
+        assert_eq!(send(minute(6), "444444"), Ok(()));
+        assert_eq!(check(minute(17), "444444"), CodeCheck::Expired, "{name}");
+        assert_eq!(send(minute(18), "555555"), Ok(()));
+        assert!(send(minute(20), "666666").is_err(), "{name}: five an hour");
+    }
+}
+
+#[test]
+fn r1_9_a_notice_is_sealed_claimed_by_one_and_empty_once_sent() {
+    for (name, base) in bases() {
+        let store = &base.store;
+        let later = now() + TimeDelta::days(300 + i64::from(name == "postgres"));
+        let queued = notice("13800138000");
+        let id = queued.id;
+        store.send_code("notice", queued, name, "123456", now()).unwrap().unwrap();
+        let mut mine = None;
+        while let Some(due) = store.claim_notice(Channel::Sms, later).unwrap() {
+            if due.notice.id == id {
+                mine = Some(due);
+            }
+        }
+        assert_eq!(mine.unwrap().notice.params[0].1, "123456");
+        assert!(store.claim_notice(Channel::Sms, later).unwrap().is_none(), "{name}: claimed is claimed");
+        store.notice_sent(id, "remote").unwrap();
+        let after_lease = later + TimeDelta::hours(1);
+        while let Some(due) = store.claim_notice(Channel::Sms, after_lease).unwrap() {
+            assert_ne!(due.notice.id, id, "{name}: sent is sent");
+        }
+    }
+}
+
+#[test]
+fn r2_1_locks_and_sessions() {
+    for (name, base) in bases() {
+        let store = &base.store;
+        let who = unique();
+        for _ in 0..5 {
+            assert_eq!(store.locked_for(&who, now()).unwrap(), None, "{name}");
+            store.login_failed(&who, now()).unwrap();
+        }
+        assert_eq!(store.locked_for(&who, now()).unwrap(), Some(900), "{name}");
+        assert_eq!(store.locked_for(&who, now() + TimeDelta::minutes(16)).unwrap(), None, "{name}");
+        store.login_succeeded(&who).unwrap();
+        assert_eq!(store.locked_for(&who, now()).unwrap(), None);
+        let token = store.begin_session(Realm::Applicant, &who, now()).unwrap();
+        store.begin_session(Realm::Applicant, &who, now()).unwrap();
+        assert_eq!(store.session(Realm::Applicant, &token, now()).unwrap().unwrap().holder, who);
+        assert!(store.session(Realm::Staff, &token, now()).unwrap().is_none(), "{name}: realms are apart");
+        assert!(store.session(Realm::Applicant, &token, now() + TimeDelta::hours(13)).unwrap().is_none());
+        assert_eq!(store.count_sessions(&who, now()).unwrap(), 2);
+        assert_eq!(store.end_sessions(&who).unwrap(), 2, "{name}: log out everywhere");
+        assert!(store.session(Realm::Applicant, &token, now()).unwrap().is_none());
+    }
+}
+
+#[test]
+fn blobs_are_sealed_and_named_by_content() {
+    let (_, base) = bases().remove(0);
+    let (store, content) = (&base.store, b"an invented certificate".as_slice());
+    let hash = store.blobs().put(store.keys(), content).unwrap();
+    assert_eq!(store.blobs().put(store.keys(), content).unwrap(), hash);
+    assert_eq!(store.blobs().get(store.keys(), &hash).unwrap(), content);
+    let file = base._folder.path().join("blobs").join(&hash[..2]).join(&hash);
+    let sealed = std::fs::read(&file).unwrap();
+    assert!(!sealed.windows(8).any(|part| part == b"invented"));
+    let mut broken = sealed;
+    broken[30] ^= 1;
+    std::fs::write(&file, broken).unwrap();
+    assert!(matches!(store.blobs().get(store.keys(), &hash), Err(StoreError::Sealed(_))));
+    assert!(matches!(store.blobs().get(store.keys(), "../../etc/passwd"), Err(StoreError::Value(_))));
+}
+
+#[test]
+fn personal_data_is_sealed_at_rest() {
+    let (_, base) = bases().remove(0);
+    let someone = kept(&base.store);
+    let mut all = Vec::new();
+    for file in ["rows", "rows-wal"] {
+        all.extend(std::fs::read(base._folder.path().join(file)).unwrap_or_default());
+    }
+    for secret in
+        [&someone.account.name, &someone.account.document_number, &someone.account.phone, &someone.account.email]
+    {
+        assert!(!all.windows(secret.len()).any(|part| part == secret.as_bytes()), "found in the file");
+    }
+    assert!(!format!("{someone:?}").contains(&someone.account.phone));
+}

@@ -3,18 +3,20 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use documents::{CertificateFacts, Issuer};
 use domain::applicant::Applicant;
 use domain::calendar;
 use domain::decision::RecordDocument;
 use domain::form;
+use domain::ids::CertificateId;
 use domain::person::Language;
 use locales::Texts;
 use store::DueCertificate;
 use supervision::{Step, Work};
 
 use crate::blocking::run;
-use crate::session::Fault;
+use crate::session::{Fault, settled};
 use crate::tree::{Asks, World};
 
 /// Failures after which a certificate waits for an operator.
@@ -70,10 +72,19 @@ impl CertificateIssuer {
     }
 }
 
+impl CertificateIssuer {
+    /// Puts a certificate back; `ours` says that it is no fault of its own.
+    async fn later(&self, id: CertificateId, now: DateTime<Utc>, ours: bool) -> Step {
+        let store = Arc::clone(&self.world.store);
+        let until = now + TimeDelta::seconds(30);
+        settled(run(&self.world.rows, move || store.defer_certificate(id, until, ours)).await)
+    }
+}
+
 impl Work for CertificateIssuer {
     async fn step(self: Rc<Self>) -> Step {
-        let store = Arc::clone(&self.world.store);
-        let due = match run(&self.world.rows, move || store.due_certificate(TRIES_MOST)).await {
+        let (store, now) = (Arc::clone(&self.world.store), self.world.clock.now());
+        let due = match run(&self.world.rows, move || store.claim_certificate(TRIES_MOST, now)).await {
             Ok(Some(due)) => due,
             Ok(None) => return Step::Idle,
             Err(error) => {
@@ -82,10 +93,13 @@ impl Work for CertificateIssuer {
             }
         };
         self.world.at("certificate-due");
-        let Ok(applicant) = self.sessions.applicant(due.applicant).await else { return Step::Idle };
+        let id = due.certificate.id;
+        let Ok(applicant) = self.sessions.applicant(due.applicant).await else {
+            return self.later(id, now, true).await;
+        };
         let Some(facts) = self.facts(&applicant, &due) else {
-            Fault::new(format!("certificate {} lacks its facts", due.certificate.id));
-            return Step::Worked;
+            Fault::new(format!("certificate {id} lacks its facts"));
+            return self.later(id, now, false).await;
         };
         let (issuer, store) = (Arc::clone(&self.issuer), Arc::clone(&self.world.store));
         let made = run(&self.world.heavy, move || {
@@ -97,9 +111,9 @@ impl Work for CertificateIssuer {
         let document = match made {
             Ok(document) => document,
             Err(error) => {
-                // Tried again by the next sweep, up to the limit; then it waits for an operator.
-                Fault::new(format!("certificate {}: {error}", due.certificate.id));
-                return Step::Idle;
+                // Tried again later, up to the limit; then it waits for an operator.
+                Fault::new(format!("certificate {id}: {error}"));
+                return self.later(id, now, false).await;
             }
         };
         let command = RecordDocument { application: due.application, certificate: due.certificate.id, document };
@@ -108,7 +122,7 @@ impl Work for CertificateIssuer {
                 self.world.at("certificate-recorded");
                 Step::Worked
             }
-            Err(_) => Step::Idle,
+            Err(_) => self.later(id, now, true).await,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use chrono::{DateTime, Months, Utc};
+use chrono::{DateTime, Months, TimeDelta, Utc};
 use domain::calendar;
 use domain::submission::RecordFinding;
 use domain::verification::{Finding, QR_SECONDS, Records, VerificationState};
@@ -13,7 +13,7 @@ use store::DueVerification;
 use supervision::{Step, Work};
 
 use crate::blocking::run;
-use crate::session::{Fault, Refusal};
+use crate::session::{Fault, settled};
 use crate::tree::{Asks, World};
 
 /// The work of the identity verifier.
@@ -81,13 +81,29 @@ impl Work for IdentityVerifier {
             Ok(finding) => finding,
             Err(error) => {
                 tracing::warn!(verification = %due.verification.id, %error, "the identity service gave no usable answer");
-                Finding::Unreachable
+                match (error, due.verification.records.is_open()) {
+                    // A refusal is definite: the records are asked for anew, or the code is.
+                    (GatewayError::Refused(_), true) => Finding::Records(Records::None),
+                    (GatewayError::Refused(_), false) => Finding::State {
+                        state: VerificationState::Failed,
+                        sub_code: None,
+                        verified_at: None,
+                        evidence: None,
+                        same_person: false,
+                    },
+                    _ => Finding::Unreachable,
+                }
             }
         };
         let command = RecordFinding { application: due.application, verification: due.verification.id, finding };
         match self.sessions.command(due.applicant, command).await {
             Ok(()) => Step::Worked,
-            Err(Refusal::Rejected(_) | Refusal::Failed(_)) => Step::Idle,
+            Err(refusal) => {
+                tracing::error!(verification = %due.verification.id, %refusal, "a verification whose applicant can't be reached");
+                let (store, id, until) =
+                    (Arc::clone(&self.world.store), due.verification.id, now + TimeDelta::minutes(1));
+                settled(run(&self.world.rows, move || store.defer_verification(id, until)).await)
+            }
         }
     }
 }

@@ -14,5 +14,5 @@ mod upload_validator;
 
 pub use blocking::{Blocking, run};
 pub use session::{Do, Fault, Load, Refusal, Session};
-pub use tree::{Outside, Tree, TreeSettings, Wakes, World};
+pub use tree::{DieAt, Outside, Tree, TreeSettings, Wakes, World};
 pub use upload_validator::{Judged, judge, turned};

@@ -19,6 +19,8 @@ use crate::tree::World;
 /// The work of the notification dispatcher.
 pub(crate) struct NotificationDispatcher {
     world: Arc<World>,
+    /// One dispatcher a channel: a mail server that hangs must not hold up codes by SMS.
+    channel: Channel,
 }
 
 /// What sending came to.
@@ -29,8 +31,8 @@ enum Outcome {
 }
 
 impl NotificationDispatcher {
-    pub(crate) fn new(world: Arc<World>) -> Self {
-        Self { world }
+    pub(crate) fn new(world: Arc<World>, channel: Channel) -> Self {
+        Self { world, channel }
     }
 
     async fn send(&self, notice: &Notice, now: DateTime<Utc>) -> Outcome {
@@ -93,8 +95,8 @@ impl NotificationDispatcher {
 
 impl Work for NotificationDispatcher {
     async fn step(self: Rc<Self>) -> Step {
-        let (store, now) = (Arc::clone(&self.world.store), self.world.clock.now());
-        let due = match run(&self.world.rows, move || store.claim_notice(now)).await {
+        let (store, now, by) = (Arc::clone(&self.world.store), self.world.clock.now(), self.channel);
+        let due = match run(&self.world.rows, move || store.claim_notice(by, now)).await {
             Ok(Some(due)) => due,
             Ok(None) => return Step::Idle,
             Err(error) => {

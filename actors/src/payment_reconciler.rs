@@ -3,13 +3,14 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use domain::payment::GatewayAnswer;
 use domain::settlement::SettleAttempt;
 use gateways::GatewayError;
 use supervision::{Step, Work};
 
 use crate::blocking::run;
-use crate::session::{Fault, Refusal};
+use crate::session::{Fault, settled};
 use crate::tree::{Asks, World};
 
 /// The work of the payment reconciler.
@@ -46,18 +47,20 @@ impl Work for PaymentReconciler {
             }
         };
         self.world.at("payment-asked");
-        let command = SettleAttempt { application: due.application, attempt: due.attempt.id, answer };
+        let command = SettleAttempt { application: due.application, attempt: due.attempt.id, asked_at: now, answer };
         match self.sessions.command(due.applicant, command).await {
             Ok(state) => {
                 tracing::info!(order = %due.attempt.order, state = state.code(), "payment looked at");
                 self.world.at("payment-settled");
-                Step::Worked
+                let store = Arc::clone(&self.world.store);
+                let followed = run(&self.world.rows, move || store.notification_followed(due.attempt.id, due.notified));
+                settled(followed.await)
             }
-            Err(Refusal::Rejected(rejection)) => {
-                Fault::new(format!("an attempt without its application: {rejection}"));
-                Step::Idle
+            Err(refusal) => {
+                tracing::error!(order = %due.attempt.order, %refusal, "an attempt whose applicant can't be reached");
+                let store = Arc::clone(&self.world.store);
+                settled(run(&self.world.rows, move || store.defer_attempt(&due, now + TimeDelta::minutes(1))).await)
             }
-            Err(Refusal::Failed(_)) => Step::Idle,
         }
     }
 }

@@ -11,7 +11,7 @@ use domain::command::Command;
 use domain::effects::{Effects, Moment};
 use domain::ids::ApplicantId;
 use store::{Committed, StoreError};
-use supervision::{Child, Clock, Message, Receive, Reply, Scope};
+use supervision::{Child, Message, Receive, Reply, Scope};
 
 use crate::blocking::run;
 use crate::tree::World;
@@ -61,6 +61,17 @@ impl From<StoreError> for Refusal {
     }
 }
 
+/// The end of a step whose row has been moved on; if even that failed, the next sweep comes back to it.
+pub(crate) fn settled(written: Result<(), StoreError>) -> supervision::Step {
+    match written {
+        Ok(()) => supervision::Step::Worked,
+        Err(error) => {
+            Fault::new(error);
+            supervision::Step::Idle
+        }
+    }
+}
+
 /// Carries out a command.
 #[derive(Debug)]
 pub struct Do<C>(pub C);
@@ -75,14 +86,6 @@ pub struct Load;
 
 impl Message for Load {
     type Answer = Result<Arc<Applicant>, Refusal>;
-}
-
-/// Puts the actor to a test: panics. Only fault tests send it.
-#[derive(Debug)]
-pub struct Crash;
-
-impl Message for Crash {
-    type Answer = ();
 }
 
 /// The actor.
@@ -178,27 +181,4 @@ impl Receive<Load> for Session {
             loaded.map_err(Refusal::from)
         })
     }
-}
-
-impl Receive<Crash> for Session {
-    fn receive(&mut self, _: Crash, _: &mut Scope<'_, Self>) -> Reply<Self, ()> {
-        std::panic::resume_unwind(Box::new("ordered by a fault test"))
-    }
-}
-
-/// Makes the account of a new applicant: its row first, its session with the first letter.
-///
-/// # Errors
-/// `Duplicate` when document, phone or e-mail belong to an account already.
-pub fn register(world: &World, new: Applicant, effects: Effects) -> Result<ApplicantId, Refusal> {
-    let id = new.id;
-    world.store.commit(None, new, effects, world.clock.now())?;
-    world.wake.notices();
-    Ok(id)
-}
-
-/// The clock of the world, for pages that need "now".
-pub fn now(world: &World) -> chrono::DateTime<chrono::Utc> {
-    let clock: &dyn Clock = world.clock.as_ref();
-    clock.now()
 }

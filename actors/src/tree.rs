@@ -1,5 +1,6 @@
 //! The whole tree, in one function, and the world that every actor shares.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use documents::{AsItIs, Issuer};
 use domain::applicant::Applicant;
 use domain::calendar::Calendar;
 use domain::command::Command;
+use domain::effects::Channel;
 use domain::ids::ApplicantId;
 use gateways::identity::IdentityClient;
 use gateways::mail::MailClient;
@@ -42,6 +44,35 @@ pub struct Outside {
     pub identity: IdentityClient,
 }
 
+/// The order to die at the nth passage of a named place: `place#n`, or `panic:place#n` to panic there instead.
+#[derive(Debug, Clone)]
+pub struct DieAt {
+    place: String,
+    left: Arc<AtomicI64>,
+    panics: bool,
+}
+
+impl DieAt {
+    /// Reads an order.
+    pub fn parse(text: &str) -> Self {
+        let (panics, rest) = text.strip_prefix("panic:").map_or((false, text), |rest| (true, rest));
+        let (place, nth) = rest.split_once('#').unwrap_or((rest, "1"));
+        let left = Arc::new(AtomicI64::new(nth.parse().unwrap_or(1)));
+        Self { place: place.to_owned(), left, panics }
+    }
+
+    fn reached(&self, place: &str) {
+        if self.place != place || self.left.fetch_sub(1, Ordering::SeqCst) != 1 {
+            return;
+        }
+        tracing::warn!(place, "dying here, as a test ordered");
+        if self.panics {
+            std::panic::panic_any("ordered by a fault test");
+        }
+        std::process::abort();
+    }
+}
+
 /// Settings of the tree.
 #[derive(Debug, Clone)]
 pub struct TreeSettings {
@@ -57,8 +88,8 @@ pub struct TreeSettings {
     pub password_in_notice: bool,
     /// SMS templates by kind of notice.
     pub sms_templates: std::collections::BTreeMap<String, String>,
-    /// Kill switches of recovery tests: the process ends at the place with this name.
-    pub die_at: Option<String>,
+    /// Kill switch of recovery tests.
+    pub die_at: Option<DieAt>,
 }
 
 /// Wakes the reconcilers; a wake-up that is lost costs nothing but time.
@@ -68,7 +99,7 @@ pub struct Wakes {
 }
 
 struct Doors {
-    notices: Mailbox<Reconciler<NotificationDispatcher>>,
+    notices: [Mailbox<Reconciler<NotificationDispatcher>>; 2],
     payments: Mailbox<Reconciler<PaymentReconciler>>,
     uploads: Mailbox<Reconciler<UploadValidator>>,
     identity: Mailbox<Reconciler<IdentityVerifier>>,
@@ -79,7 +110,9 @@ impl Wakes {
     /// Notices wait.
     pub fn notices(&self) {
         if let Some(doors) = self.doors.get() {
-            doors.notices.nudge(Wake);
+            for door in &doors.notices {
+                door.nudge(Wake);
+            }
         }
     }
 
@@ -135,11 +168,10 @@ pub struct World {
 }
 
 impl World {
-    /// A named place: recovery tests end the process here, as SIGKILL would.
+    /// A named place: recovery tests end the process here, as SIGKILL would, and fault tests the incarnation.
     pub fn at(&self, place: &str) {
-        if self.settings.die_at.as_deref() == Some(place) {
-            tracing::warn!(place, "ending the process, as ordered by a recovery test");
-            std::process::abort();
+        if let Some(order) = &self.settings.die_at {
+            order.reached(place);
         }
     }
 }
@@ -193,10 +225,12 @@ impl Tree {
         let payments = reconcilers.start(ChildSpec::new("payment_reconciler", move || {
             Reconciler::new(PaymentReconciler::new(Arc::clone(&shared), to.clone()), sweep)
         }));
-        let shared = Arc::clone(&world);
-        let notices = reconcilers.start(ChildSpec::new("notification_dispatcher", move || {
-            Reconciler::new(NotificationDispatcher::new(Arc::clone(&shared)), sweep)
-        }));
+        let notices = [Channel::Sms, Channel::Mail].map(|channel| {
+            let shared = Arc::clone(&world);
+            reconcilers.start(ChildSpec::new(format!("notification_dispatcher.{}", channel.code()), move || {
+                Reconciler::new(NotificationDispatcher::new(Arc::clone(&shared), channel), sweep)
+            }))
+        });
         let (shared, to) = (Arc::clone(&world), asks.clone());
         let uploads = reconcilers.start(ChildSpec::new("upload_validator", move || {
             Reconciler::new(UploadValidator::new(Arc::clone(&shared), to.clone()), sweep)

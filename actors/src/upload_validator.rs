@@ -4,6 +4,8 @@ use std::io::Cursor;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::ids::MaterialId;
 use domain::material::{Flaw, PIXELS_MOST, SIDE_LEAST, SIDE_MOST, UPLOAD_MOST, Verdict};
 use domain::submission::RecordVerdict;
 use image::codecs::jpeg::JpegEncoder;
@@ -13,7 +15,7 @@ use store::MATERIAL_CRASHES_MOST;
 use supervision::{Step, Work};
 
 use crate::blocking::run;
-use crate::session::Fault;
+use crate::session::{Fault, settled};
 use crate::tree::{Asks, World};
 
 /// The longer side of the copy that is shown: enough to read a certificate, small enough for a telephone.
@@ -126,10 +128,18 @@ impl UploadValidator {
     }
 }
 
+impl UploadValidator {
+    /// Puts an image back that could not be looked at for a reason of ours.
+    async fn later(&self, id: MaterialId, now: DateTime<Utc>) -> Step {
+        let store = Arc::clone(&self.world.store);
+        settled(run(&self.world.rows, move || store.defer_material(id, now + TimeDelta::seconds(30))).await)
+    }
+}
+
 impl Work for UploadValidator {
     async fn step(self: Rc<Self>) -> Step {
-        let store = Arc::clone(&self.world.store);
-        let due = match run(&self.world.rows, move || store.due_material()).await {
+        let (store, now) = (Arc::clone(&self.world.store), self.world.clock.now());
+        let due = match run(&self.world.rows, move || store.claim_material(now)).await {
             Ok(Some(due)) => due,
             Ok(None) => return Step::Idle,
             Err(error) => {
@@ -157,7 +167,7 @@ impl Work for UploadValidator {
             Ok(verdict) => verdict,
             Err(error) => {
                 Fault::new(error);
-                return Step::Idle;
+                return self.later(due.material.id, now).await;
             }
         };
         if crashes >= MATERIAL_CRASHES_MOST {
@@ -166,7 +176,7 @@ impl Work for UploadValidator {
         let command = RecordVerdict { application: due.application, material: due.material.id, verdict };
         match self.sessions.command(due.applicant, command).await {
             Ok(()) => Step::Worked,
-            Err(_) => Step::Idle,
+            Err(_) => self.later(due.material.id, now).await,
         }
     }
 }

@@ -85,10 +85,17 @@ pub async fn enter(ctx: Ctx, posted: Posted) -> Answer {
         return wrong(missing);
     }
     let (name, now) = (who.clone(), ctx.now());
-    let found = ctx
-        .db(move |store| match store.locked_for(&name.to_lowercase(), now)? {
-            Some(seconds) => Ok(Err(seconds)),
-            None => Ok(Ok(store.find_login(&name)?)),
+    let (key, found) = ctx
+        .db(move |store| {
+            let found = store.find_login(&name)?;
+            // By account, however it was written; a name without an account locks as well, so that neither shows.
+            let key = found.as_ref().map_or_else(|| format!("name:{}", name.to_lowercase()), |(id, _)| id.to_string());
+            if let Some(seconds) = store.locked_for(&key, now)? {
+                return Ok((key, Err(seconds)));
+            }
+            // Counted before it is tried, so that tries at once count as many.
+            store.login_failed(&key, now)?;
+            Ok((key, Ok(found)))
         })
         .await?;
     let found = match found {
@@ -101,13 +108,12 @@ pub async fn enter(ctx: Ctx, posted: Posted) -> Answer {
     let hash = found.as_ref().map_or_else(|| NOBODY.to_owned(), |(_, hash)| hash.clone());
     let right = ctx.hashing(move || Ok(store::verify_password(&password, &hash).unwrap_or(false))).await?;
     let Some((id, _)) = found.filter(|_| right) else {
-        ctx.db(move |store| store.login_failed(&who.to_lowercase(), now)).await?;
         return wrong(vec![FieldError::new("who", "login")]);
     };
     let holder = id.to_string();
     let session = ctx
         .db(move |store| {
-            store.login_succeeded(&who.to_lowercase())?;
+            store.login_succeeded(&key)?;
             store.begin_session(Realm::Applicant, &holder, now)
         })
         .await?;

@@ -52,7 +52,11 @@ pub async fn enter(ctx: Ctx, posted: Posted) -> Answer {
     let found = ctx
         .db(move |store| match store.locked_for(&key, now)? {
             Some(seconds) => Ok(Err(seconds)),
-            None => Ok(Ok(store.staff_by_name(&name)?)),
+            None => {
+                // Counted before it is tried, so that tries at once count as many.
+                store.login_failed(&key, now)?;
+                Ok(Ok(store.staff_by_name(&name)?))
+            }
         })
         .await?;
     let found = match found {
@@ -62,11 +66,15 @@ pub async fn enter(ctx: Ctx, posted: Posted) -> Answer {
     let hash = found.as_ref().map(|secret| secret.password_hash.clone()).unwrap_or_default();
     let right = ctx.hashing(move || Ok(store::verify_password(&password, &hash).unwrap_or(false))).await?;
     let Some(secret) = found.filter(|_| right) else {
-        ctx.db(move |store| store.login_failed(&format!("staff:{user}"), now)).await?;
         return wrong(FieldError::new("staff_user", "login"));
     };
     let holder = secret.officer.id.to_string();
-    let session = ctx.db(move |store| store.begin_session(Realm::StaffHalf, &holder, now)).await?;
+    let session = ctx
+        .db(move |store| {
+            store.login_succeeded(&format!("staff:{user}"))?;
+            store.begin_session(Realm::StaffHalf, &holder, now)
+        })
+        .await?;
     ctx.set_staff(&session, Realm::StaffHalf);
     Ok(ctx.redirect("/staff/code"))
 }

@@ -173,7 +173,10 @@ impl Ctx {
 
     /// Where the request comes from, for rate limits.
     pub fn network(&self) -> String {
-        self.inner.peer.clone()
+        // The last hop alone is our proxy's word; what stands before it anybody can write.
+        let forwarded = self.header("X-Forwarded-For").filter(|_| self.site().behind_proxy);
+        let last = forwarded.and_then(|hops| hops.rsplit(',').next()).map(|hop| hop.trim().to_owned());
+        last.unwrap_or_else(|| self.inner.peer.clone())
     }
 
     /// The token that a form of this browser must carry.

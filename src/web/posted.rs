@@ -58,7 +58,8 @@ impl FromRequest for Posted {
         Box::pin(async move {
             let pairs = body.await?.into_inner();
             // A name that comes twice keeps its last value, as a ticked box does over its hidden twin.
-            let mut raw: Raw = pairs.into_iter().collect();
+            // NUL is no character of any answer, and one database refuses it.
+            let mut raw: Raw = pairs.into_iter().map(|(name, value)| (name, value.replace('\0', ""))).collect();
             let token = raw.remove(TOKEN).unwrap_or_default();
             if !is_ours(&ctx) || !token_fits(&ctx, &token) {
                 return Err(Failure::Forged.into());

@@ -15,13 +15,15 @@ pub struct Site {
     pub gateway_origin: String,
     /// Where the sandbox's pages are, in the demo.
     pub sandbox: Option<String>,
+    /// Whether a proxy of ours stands in front and says where requests come from.
+    pub behind_proxy: bool,
     draining: AtomicBool,
 }
 
 impl Site {
     /// A site.
     pub fn new(tree: Arc<Tree>, origin: String, gateway_origin: String, sandbox: Option<String>) -> Self {
-        Self { tree, origin, gateway_origin, sandbox, draining: AtomicBool::new(false) }
+        Self { tree, origin, gateway_origin, sandbox, behind_proxy: false, draining: AtomicBool::new(false) }
     }
 
     /// Whether cookies may travel by TLS alone.

@@ -4,3 +4,4 @@ pub mod browser;
 pub mod client;
 pub mod pictures;
 pub mod server;
+pub mod stubborn;

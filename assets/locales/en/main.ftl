@@ -654,6 +654,7 @@ rejection-fault = Something broke on our side. What you saved is safe; try again
 rejection-submitted = The application is submitted and can't be changed.
 rejection-not-submitted = Submit the application first.
 rejection-paid = It is paid already.
+rejection-payment-tried = A payment was begun for it, so it can’t be deleted; change it and submit it again.
 rejection-paying = A payment is being confirmed: wait for its result.
 rejection-withdrawn = It was withdrawn.
 rejection-too-many-drafts = Too many drafts: submit or delete some.

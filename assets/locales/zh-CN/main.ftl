@@ -654,6 +654,7 @@ rejection-fault = 系统出现故障，您保存的内容没有丢失。请稍�
 rejection-submitted = 申请已提交，不能再修改。
 rejection-not-submitted = 请先提交申请。
 rejection-paid = 申请已支付。
+rejection-payment-tried = 这份申请曾发起过支付，不能删除；可以修改后重新提交。
 rejection-paying = 有一笔支付正在确认，请等待结果后再修改。
 rejection-withdrawn = 申请已退出。
 rejection-too-many-drafts = 草稿过多，请先提交或删除一些。

@@ -11,6 +11,9 @@ pub const PAY_WITHIN: TimeDelta = TimeDelta::minutes(15);
 /// When nothing comes, the gateway is asked so many minutes after the start (unionpay.md §8.4).
 pub const QUERY_MINUTES: [i64; 5] = [5, 10, 30, 60, 120];
 
+/// The end of the schedule.
+pub const LAST_QUERY: TimeDelta = TimeDelta::minutes(120);
+
 /// Where an attempt stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

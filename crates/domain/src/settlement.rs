@@ -1,5 +1,7 @@
 //! Paying (R2.10): an attempt before the browser leaves, and what the gateway's word does to it.
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use crate::Rejection;
 use crate::applicant::Applicant;
 use crate::case::Stage;
@@ -7,7 +9,7 @@ use crate::command::Command;
 use crate::effects::{Actor, Effects, Moment, Movement, NoticeKind};
 use crate::ids::{ApplicationId, AttemptId};
 use crate::money::{CNY, FEE};
-use crate::payment::{Attempt, AttemptState, GatewayAnswer, Meaning, meaning, next_query};
+use crate::payment::{Attempt, AttemptState, GatewayAnswer, LAST_QUERY, Meaning, meaning, next_query};
 
 /// The account of what the gateway holds for us.
 pub const GATEWAY: &str = "gateway";
@@ -77,6 +79,8 @@ pub struct SettleAttempt {
     pub application: ApplicationId,
     /// Which attempt.
     pub attempt: AttemptId,
+    /// When the gateway was asked: its word is no younger than that.
+    pub asked_at: DateTime<Utc>,
     /// The gateway's word, or none where it could not be reached.
     pub answer: Option<GatewayAnswer>,
 }
@@ -105,7 +109,9 @@ impl Command for SettleAttempt {
         attempt.queries += 1;
         attempt.asked_at = Some(at.now);
         let Some(answer) = &self.answer else {
-            attempt.query_at = next_query(attempt.opened_at, at.now);
+            // Asked again within a minute at first, then on the schedule.
+            let soon = at.now + TimeDelta::seconds(if attempt.queries < 5 { 20 } else { 600 });
+            attempt.query_at = next_query(attempt.opened_at, at.now).map(|next| next.min(soon));
             return Ok(attempt.state);
         };
         attempt.resp_code = Some(answer.code.clone());
@@ -142,14 +148,17 @@ impl Command for SettleAttempt {
             return Ok(AttemptState::Surplus);
         }
         // Until the cashier closes, "failed" and "not found" may be passing states (unionpay.md §5, §7).
-        let closed = at.now > attempt.timeout_at;
+        // and what was asked before it closed says nothing about afterwards, nor do clocks that differ a little.
+        let closed = self.asked_at > attempt.timeout_at + TimeDelta::seconds(60);
         if closed && matches!(answer.code.as_str(), "03" | "04" | "05" | "06" | "70") {
             attempt.query_at = next_query(attempt.opened_at, at.now);
         } else if closed {
             attempt.state = AttemptState::Failed;
-            attempt.query_at = None;
+            // A late success (42) may still come: the rest of the schedule is kept.
+            let next = next_query(attempt.opened_at, at.now);
+            attempt.query_at = next.filter(|next| *next <= attempt.opened_at + LAST_QUERY);
         } else {
-            let after_close = attempt.timeout_at + chrono::TimeDelta::minutes(1);
+            let after_close = attempt.timeout_at + TimeDelta::minutes(2);
             let next = next_query(attempt.opened_at, at.now).unwrap_or(after_close);
             attempt.query_at = Some(if next > attempt.timeout_at { after_close.min(next) } else { next });
         }

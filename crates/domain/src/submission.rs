@@ -100,8 +100,13 @@ impl Command for DeleteDraft {
     type Done = ();
 
     fn decide(&self, applicant: &mut Applicant, _: &Moment<'_>, effects: &mut Effects) -> Result<(), Rejection> {
-        if applicant.application(self.application)?.stage() != Stage::Draft {
+        let draft = applicant.application(self.application)?;
+        if draft.stage() != Stage::Draft {
             return Err(Rejection::NotNow("submitted"));
+        }
+        if !draft.attempts.is_empty() {
+            // Money may still come for it, and must find where it belongs.
+            return Err(Rejection::NotNow("payment-tried"));
         }
         applicant.applications.retain(|application| application.id != self.application);
         effects.audited(Actor::Applicant, "draft-deleted", format!("application:{}", self.application));
@@ -128,7 +133,8 @@ impl Command for AskVerification {
         let mut asked = None;
         change_draft(applicant, self.application, at, |application, _| {
             if let Some(last) = application.verifications.last_mut() {
-                if last.state == VerificationState::Passed {
+                let records = last.records.is_final() || last.records.is_open();
+                if last.state == VerificationState::Passed && (records || last.may_fetch_records(at.now)) {
                     return Err(Rejection::NotNow("verified"));
                 }
                 if last.state.is_open() && last.expires_at > at.now {
@@ -656,7 +662,10 @@ impl Command for SubmitApplication {
         application.submitted_at = Some(at.now);
         application.changed_at = at.now;
         effects.happened(self.application, "submitted", Actor::Applicant, "");
-        effects.tell(&account, NoticeKind::Submitted, &[]);
+        // The first time the store gives the number, and puts it into the notice.
+        let number = application.number.clone();
+        let params: Vec<(&str, &str)> = number.iter().map(|number| ("number", number.as_str())).collect();
+        effects.tell(&account, NoticeKind::Submitted, &params);
         Ok(())
     }
 }

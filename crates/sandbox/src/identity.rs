@@ -49,17 +49,17 @@ fn signed(state: &State, request: &HttpRequest, body: &[u8]) -> bool {
 }
 
 /// Checks the signature and reads the body.
-fn read<T: DeserializeOwned>(state: &State, request: &HttpRequest, body: &[u8]) -> Result<T, HttpResponse> {
+fn read<T: DeserializeOwned>(state: &State, request: &HttpRequest, body: &[u8]) -> Result<T, (u16, &'static str)> {
     if !signed(state, request, body) {
-        return Err(problem(401, "signature"));
+        return Err((401, "signature"));
     }
-    serde_json::from_slice(body).map_err(|_| problem(400, "body"))
+    serde_json::from_slice(body).map_err(|_| (400, "body"))
 }
 
 async fn real_name(state: web::Data<State>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
     let wanted: RealNameRequest = match read(&state, &request, &body) {
         Ok(wanted) => wanted,
-        Err(problem) => return problem,
+        Err((status, code)) => return problem(status, code),
     };
     let result = match plays(&wanted.document_no) {
         _ if is_other(&wanted.document_no, &wanted.name) => RealNameResult::Mismatch,
@@ -74,7 +74,7 @@ async fn real_name(state: web::Data<State>, request: HttpRequest, body: web::Byt
 async fn begin_face(state: web::Data<State>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
     let wanted: FaceRequest = match read(&state, &request, &body) {
         Ok(wanted) => wanted,
-        Err(problem) => return problem,
+        Err((status, code)) => return problem(status, code),
     };
     let id = wanted.outer_no.clone();
     let expires_at = state.now() + TimeDelta::seconds(i64::from(wanted.ttl_seconds.clamp(60, 600)));
@@ -139,7 +139,7 @@ async fn cancel(
 async fn begin_records(state: web::Data<State>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
     let wanted: RecordsRequest = match read(&state, &request, &body) {
         Ok(wanted) => wanted,
-        Err(problem) => return problem,
+        Err((status, code)) => return problem(status, code),
     };
     let face = state.read(|book| book.faces.get(&wanted.verification_id).cloned());
     let now = state.now();

@@ -13,7 +13,7 @@ use domain::material::{Material, Verdict};
 use domain::payment::Attempt;
 use domain::verification::Verification;
 
-use crate::connection::{AnyConnection, Store};
+use crate::connection::{AnyConnection, Store, hold};
 use crate::error::StoreError;
 use crate::schema::{applicant, application, attempt, certificate, counter, material, verification};
 use crate::sealing::Keys;
@@ -338,6 +338,7 @@ fn update_applicant(
 
 /// The next value of a named counter; taken in the transaction that uses it, so that there are no gaps.
 fn next(connection: &mut AnyConnection, name: &str) -> Result<i64, StoreError> {
+    hold(connection, name)?;
     let row = counter::table.find(name);
     let updated = diesel::update(row).set(counter::value.eq(counter::value + 1)).execute(connection)?;
     if updated == 0 {
@@ -457,7 +458,8 @@ fn write_children(
             continue;
         }
         let id = child.id.to_string();
-        let (pending, body) = (child.document.is_none(), serde_json::to_string(child)?);
+        let due = child.document.is_none().then(|| stored(child.issued_at));
+        let body = serde_json::to_string(child)?;
         match before {
             None => {
                 let name = crate::certificate::name_key(keys, &after.account.name);
@@ -469,13 +471,13 @@ fn write_children(
                         certificate::number.eq(child.number.clone().unwrap_or_default()),
                         certificate::token.eq(&child.token),
                         certificate::name_key.eq(name),
-                        certificate::pending.eq(pending),
+                        certificate::due_at.eq(due),
                         certificate::body.eq(body),
                     ))
                     .execute(connection)?
             }
             Some(_) => diesel::update(certificate::table.find(&id))
-                .set((certificate::pending.eq(pending), certificate::body.eq(body)))
+                .set((certificate::due_at.eq(due), certificate::body.eq(body)))
                 .execute(connection)?,
         };
     }
@@ -504,6 +506,7 @@ fn write_materials(
             Verdict::Good { .. } => "good",
             Verdict::Bad { .. } => "bad",
         };
+        let due = (child.verdict == Verdict::Waiting).then(|| stored(child.received_at));
         let body = keys.seal_json(&place("material", &id), child)?;
         match before {
             None => diesel::insert_into(material::table)
@@ -512,11 +515,12 @@ fn write_materials(
                     material::application_id.eq(changed.id.to_string()),
                     material::applicant_id.eq(owner),
                     material::state.eq(state),
+                    material::due_at.eq(due),
                     material::body.eq(body),
                 ))
                 .execute(connection)?,
             Some(_) => diesel::update(material::table.find(&id))
-                .set((material::state.eq(state), material::body.eq(body)))
+                .set((material::state.eq(state), material::due_at.eq(due), material::body.eq(body)))
                 .execute(connection)?,
         };
     }

@@ -62,6 +62,7 @@ impl Blobs {
         fs::rename(&draft, &path)?;
         // The name is on the disk only once the folder is.
         File::open(folder)?.sync_all()?;
+        File::open(&self.root)?.sync_all()?;
         Ok(hash)
     }
 

@@ -1,13 +1,18 @@
 //! Certificates: those that wait for their document, and what the public may see of one.
 
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use domain::certificate::Certificate;
-use domain::ids::{ApplicantId, ApplicationId};
+use domain::ids::{ApplicantId, ApplicationId, CertificateId};
 
 use crate::connection::Store;
 use crate::error::StoreError;
 use crate::schema::certificate;
 use crate::sealing::Keys;
+use crate::time::stored;
+
+/// How long a claimed certificate is left to its claimer.
+const LEASE: TimeDelta = TimeDelta::seconds(15);
 
 /// A certificate whose document must be made.
 #[derive(Debug)]
@@ -40,37 +45,60 @@ pub(crate) fn name_key(keys: &Keys, name: &str) -> String {
 }
 
 impl Store {
-    /// The certificate that has waited longest for its document; tries are counted first.
+    /// Claims the certificate that has waited longest for its document; tries are counted first.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn due_certificate(&self, crashes_most: i32) -> Result<Option<DueCertificate>, StoreError> {
-        let row = self.read(|connection| {
-            Ok(certificate::table
-                .filter(certificate::pending.eq(true))
-                .filter(certificate::crashes.lt(crashes_most))
-                .order(certificate::id)
-                .select((
-                    certificate::id,
-                    certificate::applicant_id,
-                    certificate::application_id,
-                    certificate::crashes,
-                    certificate::body,
-                ))
-                .first::<(String, String, String, i32, String)>(connection)
-                .optional()?)
+    pub fn claim_certificate(
+        &self,
+        crashes_most: i32,
+        now: DateTime<Utc>,
+    ) -> Result<Option<DueCertificate>, StoreError> {
+        type Row = (String, String, String, i32, Option<NaiveDateTime>, String);
+        let columns = (
+            certificate::id,
+            certificate::applicant_id,
+            certificate::application_id,
+            certificate::crashes,
+            certificate::due_at,
+            certificate::body,
+        );
+        let row: Option<Row> = self.read(|connection| {
+            let due = certificate::table.filter(certificate::due_at.le(stored(now)));
+            let due = due.filter(certificate::crashes.lt(crashes_most));
+            Ok(due.order((certificate::due_at, certificate::id)).select(columns).first(connection).optional()?)
         })?;
-        let Some((id, applicant, application, crashes, body)) = row else { return Ok(None) };
-        self.write(|connection| {
-            let set = certificate::crashes.eq(certificate::crashes + 1);
-            Ok(diesel::update(certificate::table.find(&id)).set(set).execute(connection)?)
+        let Some((id, applicant, application, crashes, due, body)) = row else { return Ok(None) };
+        let claimed = self.write(|connection| {
+            let row = certificate::table.find(&id).filter(certificate::due_at.eq(due));
+            let set = (certificate::due_at.eq(stored(now + LEASE)), certificate::crashes.eq(certificate::crashes + 1));
+            Ok(diesel::update(row).set(set).execute(connection)? == 1)
         })?;
+        if !claimed {
+            return Ok(None);
+        }
         Ok(Some(DueCertificate {
             applicant: applicant.parse().map_err(|_| StoreError::Value("certificate.applicant_id"))?,
             application: application.parse().map_err(|_| StoreError::Value("certificate.application_id"))?,
             certificate: serde_json::from_str(&body)?,
             crashes,
         }))
+    }
+
+    /// Puts a certificate back; `ours` says that it is no fault of its own.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn defer_certificate(&self, id: CertificateId, until: DateTime<Utc>, ours: bool) -> Result<(), StoreError> {
+        self.write(|connection| {
+            let row = certificate::table.find(id.to_string()).filter(certificate::due_at.is_not_null());
+            let set = (
+                certificate::due_at.eq(stored(until)),
+                certificate::crashes.eq(certificate::crashes - i32::from(ours)),
+            );
+            diesel::update(row).set(set).execute(connection)?;
+            Ok(())
+        })
     }
 
     /// The certificate behind a QR code.
@@ -112,7 +140,7 @@ impl Store {
     /// When the database fails.
     pub fn certificates_waiting(&self) -> Result<i64, StoreError> {
         self.read(|connection| {
-            Ok(certificate::table.filter(certificate::pending.eq(true)).count().get_result(connection)?)
+            Ok(certificate::table.filter(certificate::due_at.is_not_null()).count().get_result(connection)?)
         })
     }
 }

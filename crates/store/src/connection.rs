@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use diesel::connection::{AnsiTransactionManager as Ansi, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use diesel::r2d2::{self, R2D2Connection};
@@ -10,7 +11,10 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::blobs::Blobs;
 use crate::error::StoreError;
+use crate::notice::CLAIMED;
+use crate::schema::{certificate, material, notice};
 use crate::sealing::Keys;
+use crate::time::stored;
 
 const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
@@ -59,6 +63,17 @@ impl r2d2::ManageConnection for Manager {
     }
 }
 
+/// Holds a name until the end of the transaction: what is counted under it can't be counted twice at once. SQLite has
+/// one writer anyway.
+pub(crate) fn hold(connection: &mut AnyConnection, name: &str) -> Result<(), StoreError> {
+    if let AnyConnection::Postgres(postgres) = connection {
+        diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended($1, 36000))")
+            .bind::<diesel::sql_types::Text, _>(name)
+            .execute(postgres)?;
+    }
+    Ok(())
+}
+
 /// The store: rows by diesel, blobs beside them, and the keys to what is sealed.
 pub struct Store {
     pool: r2d2::Pool<Manager>,
@@ -102,6 +117,27 @@ impl Store {
             }
             AnyConnection::Sqlite(sqlite) => sqlite.run_pending_migrations(SQLITE).map(|_| ()).map_err(failed),
         }
+    }
+
+    /// On SQLite there is one node: whatever was claimed when this process starts was claimed by a dead one, and is due
+    /// at once. On PostgreSQL other nodes live, and the leases run out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn take_over(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        if self.writer.is_none() {
+            return Ok(());
+        }
+        let at = stored(now);
+        self.write(|connection| {
+            let images = material::table.filter(material::due_at.gt(at));
+            diesel::update(images).set(material::due_at.eq(at)).execute(connection)?;
+            let documents = certificate::table.filter(certificate::due_at.gt(at));
+            diesel::update(documents).set(certificate::due_at.eq(at)).execute(connection)?;
+            let notices = notice::table.filter(notice::due_at.gt(at)).filter(notice::answer.eq(CLAIMED));
+            diesel::update(notices).set(notice::due_at.eq(at)).execute(connection)?;
+            Ok(())
+        })
     }
 
     /// The blob store.

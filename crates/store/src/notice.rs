@@ -14,6 +14,8 @@ use crate::time::stored;
 
 /// Tries after which a notice waits for an operator.
 pub const TRIES_MOST: i32 = 8;
+/// What stands in `answer` while a notice is being sent.
+pub(crate) const CLAIMED: &str = "claimed";
 /// How long a claimed notice is left to its claimer.
 const LEASE: TimeDelta = TimeDelta::minutes(2);
 
@@ -57,16 +59,17 @@ pub(crate) fn queue(
 }
 
 impl Store {
-    /// Claims the notice that is due first: it is nobody else's until the lease ends.
+    /// Claims the notice of a channel that is due first: it is nobody else's until the lease ends.
     ///
     /// The try is counted before it is made, so a notice that kills its sender is parked in the end.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn claim_notice(&self, now: DateTime<Utc>) -> Result<Option<DueNotice>, StoreError> {
+    pub fn claim_notice(&self, by: Channel, now: DateTime<Utc>) -> Result<Option<DueNotice>, StoreError> {
         let at = stored(now);
         let due = self.read(|connection| {
             Ok(notice::table
+                .filter(notice::channel.eq(by.code()))
                 .filter(notice::due_at.le(at))
                 .order((notice::due_at, notice::id))
                 .select((notice::id, notice::channel, notice::kind, notice::language, notice::tries, notice::body))
@@ -79,12 +82,17 @@ impl Store {
             let row = notice::table.find(&id).filter(notice::due_at.le(at)).filter(notice::tries.eq(tries));
             let lease = (!parked).then(|| stored(now + LEASE));
             let state = if parked { "parked" } else { "queued" };
-            let set = (notice::due_at.eq(lease), notice::tries.eq(tries + 1), notice::state.eq(state));
+            let set = (
+                notice::due_at.eq(lease),
+                notice::tries.eq(tries + 1),
+                notice::state.eq(state),
+                notice::answer.eq(CLAIMED),
+            );
             Ok(diesel::update(row).set(set).execute(connection)? == 1)
         })?;
         if !claimed || parked {
-            // Somebody else has it, or nobody ever will: look for the next.
-            return self.claim_notice(now);
+            // Somebody else has it, or nobody ever will: the next look finds the next.
+            return self.claim_notice(by, now);
         }
         let body = body.ok_or(StoreError::Value("notice.body"))?;
         let Body { to, params } = self.keys.open_json(&format!("notice:{id}"), &body)?;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 use domain::effects::Movement;
-use domain::ids::{ApplicantId, ApplicationId};
+use domain::ids::{ApplicantId, ApplicationId, AttemptId};
 use domain::money::Fen;
 use domain::payment::Attempt;
 use uuid::Uuid;
@@ -22,6 +22,8 @@ pub struct DueAttempt {
     pub application: ApplicationId,
     /// The attempt.
     pub attempt: Attempt,
+    /// When the gateway last called about it, if nobody has looked since.
+    pub notified: Option<DateTime<Utc>>,
 }
 
 /// A message of the gateway, raw.
@@ -68,13 +70,14 @@ pub(crate) fn book(
     Ok(())
 }
 
-type Row = (String, String, String);
+type Row = (String, String, String, Option<NaiveDateTime>);
 
-fn due((applicant, application, body): Row) -> Result<DueAttempt, StoreError> {
+fn due((applicant, application, body, notified): Row) -> Result<DueAttempt, StoreError> {
     Ok(DueAttempt {
         applicant: applicant.parse().map_err(|_| StoreError::Value("attempt.applicant_id"))?,
         application: application.parse().map_err(|_| StoreError::Value("attempt.application_id"))?,
         attempt: serde_json::from_str(&body)?,
+        notified: notified.map(instant),
     })
 }
 
@@ -86,9 +89,9 @@ impl Store {
     pub fn due_attempt(&self, now: DateTime<Utc>) -> Result<Option<DueAttempt>, StoreError> {
         self.read(|connection| {
             let row: Option<Row> = attempt::table
-                .filter(attempt::query_at.le(stored(now)))
+                .filter(attempt::query_at.le(stored(now)).or(attempt::notified_at.is_not_null()))
                 .order((attempt::query_at, attempt::id))
-                .select((attempt::applicant_id, attempt::application_id, attempt::body))
+                .select((attempt::applicant_id, attempt::application_id, attempt::body, attempt::notified_at))
                 .first(connection)
                 .optional()?;
             row.map(due).transpose()
@@ -103,39 +106,57 @@ impl Store {
         self.read(|connection| {
             let row: Row = attempt::table
                 .filter(attempt::order_id.eq(order))
-                .select((attempt::applicant_id, attempt::application_id, attempt::body))
+                .select((attempt::applicant_id, attempt::application_id, attempt::body, attempt::notified_at))
                 .first(connection)?;
             due(row)
         })
     }
 
-    /// Keeps a message of the gateway as it came, before anything is made of it; a verified one has its order asked
-    /// about at once. From here on it can't be lost.
+    /// The call about an attempt has been followed up, unless another one came meanwhile.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn notification_followed(&self, id: AttemptId, seen: Option<DateTime<Utc>>) -> Result<(), StoreError> {
+        let Some(seen) = seen else { return Ok(()) };
+        self.write(|connection| {
+            let row = attempt::table.find(id.to_string()).filter(attempt::notified_at.eq(stored(seen)));
+            diesel::update(row).set(attempt::notified_at.eq(None::<NaiveDateTime>)).execute(connection)?;
+            Ok(())
+        })
+    }
+
+    /// Asks about an attempt later, because its applicant could not be reached: others must not wait behind it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn defer_attempt(&self, due: &DueAttempt, until: DateTime<Utc>) -> Result<(), StoreError> {
+        self.write(|connection| {
+            let row = attempt::table.find(due.attempt.id.to_string());
+            diesel::update(row).set(attempt::query_at.eq(stored(until))).execute(connection)?;
+            Ok(())
+        })?;
+        self.notification_followed(due.attempt.id, due.notified)
+    }
+
+    /// Keeps a verified message of the gateway as it came, before anything is made of it, and has its order asked about
+    /// at once. From here on it can't be lost: the mark stays until somebody asked after it was set.
     ///
     /// # Errors
     /// When the database fails: then the gateway must be told to send it again.
-    pub fn keep_gateway_message(
-        &self,
-        order: &str,
-        raw: &str,
-        verified: bool,
-        now: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
+    pub fn keep_gateway_message(&self, order: &str, raw: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
         self.write(|connection| {
             diesel::insert_into(gateway_message::table)
                 .values((
                     gateway_message::id.eq(Uuid::now_v7().simple().to_string()),
                     gateway_message::order_id.eq(order),
                     gateway_message::at.eq(stored(now)),
-                    gateway_message::verified.eq(verified),
+                    gateway_message::verified.eq(true),
                     gateway_message::raw.eq(raw),
                 ))
                 .execute(connection)?;
-            if verified {
-                // Only the index column moves: the attempt itself is the session actor's. The next question is now.
-                let row = attempt::table.filter(attempt::order_id.eq(order));
-                diesel::update(row).set(attempt::query_at.eq(stored(now))).execute(connection)?;
-            }
+            // A column of its own: the attempt itself is the session actor's, whose commit must not undo the mark.
+            let row = attempt::table.filter(attempt::order_id.eq(order));
+            diesel::update(row).set(attempt::notified_at.eq(stored(now))).execute(connection)?;
             Ok(())
         })
     }

@@ -9,7 +9,7 @@ use domain::one_time::{
 use domain::registration::Registration;
 use uuid::Uuid;
 
-use crate::connection::Store;
+use crate::connection::{Store, hold};
 use crate::error::StoreError;
 use crate::notice;
 use crate::schema::{code, login_failure, registration};
@@ -109,6 +109,7 @@ impl Store {
         let address = self.keys.find("address", &notice.to);
         let hash = self.keys.sign("code", &format!("{purpose}:{address}:{six}"));
         self.write(|connection| {
+            hold(connection, &address)?;
             let limits = [
                 (TimeDelta::minutes(1), CODES_PER_MINUTE),
                 (TimeDelta::hours(1), CODES_PER_HOUR),
@@ -165,6 +166,7 @@ impl Store {
         let address = self.keys.find("address", address);
         let hash = self.keys.sign("code", &format!("{purpose}:{address}:{six}"));
         self.write(|connection| {
+            hold(connection, &address)?;
             let mine = code::table.filter(code::address_key.eq(&address)).filter(code::purpose.eq(purpose));
             let rows: Vec<(String, chrono::NaiveDateTime, String, i32, bool)> = mine
                 .filter(code::created_at.gt(stored(now - TimeDelta::hours(24))))

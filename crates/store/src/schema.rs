@@ -42,6 +42,7 @@ diesel::table! {
         application_id -> Text,
         applicant_id -> Text,
         state -> Text,
+        due_at -> Nullable<Timestamp>,
         crashes -> Integer,
         body -> Binary,
     }
@@ -55,6 +56,7 @@ diesel::table! {
         order_id -> Text,
         state -> Text,
         query_at -> Nullable<Timestamp>,
+        notified_at -> Nullable<Timestamp>,
         body -> Text,
     }
 }
@@ -67,7 +69,7 @@ diesel::table! {
         number -> Text,
         token -> Text,
         name_key -> Text,
-        pending -> Bool,
+        due_at -> Nullable<Timestamp>,
         crashes -> Integer,
         body -> Text,
     }
@@ -187,4 +189,5 @@ diesel::table! {
         value -> BigInt,
     }
 }
+
 diesel::allow_tables_to_appear_in_same_query!(application, applicant, certificate, material, attempt, verification);

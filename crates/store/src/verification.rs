@@ -48,6 +48,18 @@ impl Store {
         })
     }
 
+    /// Looks later, because its applicant could not be reached: others must not wait behind it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn defer_verification(&self, id: domain::ids::VerificationId, until: DateTime<Utc>) -> Result<(), StoreError> {
+        self.write(|connection| {
+            let row = verification::table.find(id.to_string()).filter(verification::look_at.is_not_null());
+            diesel::update(row).set(verification::look_at.eq(stored(until))).execute(connection)?;
+            Ok(())
+        })
+    }
+
     /// Has a verification looked at now, because its service called.
     ///
     /// # Errors

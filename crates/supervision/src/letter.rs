@@ -54,7 +54,7 @@ pub(crate) struct Letter<M: Message> {
 
 impl<M: Message> Letter<M> {
     pub(crate) fn new(message: M, sender: Option<oneshot::Sender<M::Answer>>, permit: Permit, system: System) -> Self {
-        let answer = Answer { sender, permit: permit };
+        let answer = Answer { sender, permit };
         Self { content: Some((message, answer)), system }
     }
 

@@ -52,6 +52,10 @@ impl Control {
         self.notify.notify_one();
     }
 
+    fn waits(&self) -> bool {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     fn take(&self) -> Option<Order> {
         self.order.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -240,9 +244,13 @@ impl<C: Child> Slot<C> {
     fn pause(&mut self, over: impl Future<Output = ()> + 'static, context: &mut Context<Self>) {
         let control = Arc::clone(&self.core.control);
         let wait = async move {
-            tokio::select! {
-                () = over => {}
-                () = control.notify.notified() => {}
+            tokio::pin!(over);
+            loop {
+                tokio::select! {
+                    () = &mut over => break,
+                    // A notification may be left over from an order that was obeyed long ago.
+                    () = control.notify.notified() => if control.waits() { break },
+                }
             }
         };
         context.wait(actix::fut::wrap_future::<_, Self>(wait).map(

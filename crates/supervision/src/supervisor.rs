@@ -83,21 +83,36 @@ impl Supervisor {
         }
     }
 
-    /// A group below this one gave up.
+    /// A child gave up: its group begins anew, or its parent decides.
     pub(crate) fn child_gave_up(&self) {
-        let now = self.system.now();
-        let borne = self.window.lock().unwrap_or_else(PoisonError::into_inner).crash(now, self.intensity).is_some();
-        if borne {
+        if self.bears() || self.parent_bears() {
             for held in self.children.lock().unwrap_or_else(PoisonError::into_inner).iter() {
                 (held.order)(Order::Renew);
             }
-            return;
         }
+    }
+
+    /// Counts a failure below; false when there were too many.
+    fn bears(&self) -> bool {
+        let now = self.system.now();
+        self.window.lock().unwrap_or_else(PoisonError::into_inner).crash(now, self.intensity).is_some()
+    }
+
+    /// Tells the parent that this group gave up; true when the group is to begin anew. Above the root there is only the
+    /// end of the process.
+    fn parent_bears(&self) -> bool {
         self.system.emit(EventKind::Escalated, &self.name, 0, ExitReason::Escalated.name(), 0);
-        match &self.parent {
-            Some(parent) => parent.child_gave_up(),
-            None => self.system.give_up(),
+        let borne = match &self.parent {
+            Some(parent) => parent.bears() || parent.parent_bears(),
+            None => {
+                self.system.give_up();
+                false
+            }
+        };
+        if borne {
+            self.window.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
+        borne
     }
 }
 

@@ -49,7 +49,10 @@ impl Group for Supervisor {
     }
 
     fn busy(&self) -> usize {
-        self.children().iter().filter(|vitals| vitals.depth() > 0 && vitals.state() != State::Stopped).count()
+        // A suspended child will answer nobody any more.
+        let at_work =
+            |vitals: &&Arc<Vitals>| vitals.depth() > 0 && !matches!(vitals.state(), State::Stopped | State::Suspended);
+        self.children().iter().filter(at_work).count()
     }
 
     fn alive(&self) -> usize {

@@ -304,6 +304,24 @@ async fn escalation_beyond_the_intensity_the_parent_renews_all_then_the_root_giv
 }
 
 #[actix_rt::test]
+async fn escalation_over_two_levels_renews_the_group_until_the_root_has_enough() {
+    let world = World::new();
+    let counter = Counter::new();
+    let once = Intensity { restarts: 1, within: Duration::from_secs(60) };
+    let root = world.system.supervisor("root", once, None);
+    let group =
+        world.system.supervisor("group", Intensity { restarts: 0, within: Duration::from_secs(60) }, Some(root));
+    let shared = counter.clone();
+    let none = Intensity { restarts: 0, within: Duration::from_secs(60) };
+    let mailbox = group.start(ChildSpec::new("child", move || shared.clone()).intensity(none).backoff(Backoff::NONE));
+    assert_eq!(mailbox.ask(PanicNow).await, Err(AskError::Lost));
+    assert_eq!(mailbox.ask(Echo(1)).await, Ok(1));
+    assert_eq!(mailbox.ask(PanicNow).await, Err(AskError::Lost));
+    world.system.given_up().await;
+    assert_eq!(mailbox.vitals().state(), State::Suspended);
+}
+
+#[actix_rt::test]
 async fn restart_a_temporary_child_is_not_started_again_and_its_letters_are_dead() {
     let world = World::new();
     let counter = Counter::new();

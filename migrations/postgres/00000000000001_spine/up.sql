@@ -41,12 +41,13 @@ CREATE TABLE material (
     application_id TEXT NOT NULL REFERENCES application (id) ON DELETE CASCADE,
     applicant_id TEXT NOT NULL,
     state TEXT NOT NULL,
+    due_at TIMESTAMP,
     crashes INTEGER NOT NULL DEFAULT 0,
     body BYTEA NOT NULL
 );
 CREATE INDEX material_by_applicant ON material (applicant_id, id);
 CREATE INDEX material_by_application ON material (application_id);
-CREATE INDEX material_due ON material (state, id);
+CREATE INDEX material_due ON material (due_at, id);
 
 CREATE TABLE attempt (
     id TEXT PRIMARY KEY,
@@ -55,10 +56,13 @@ CREATE TABLE attempt (
     order_id TEXT NOT NULL CONSTRAINT attempt_order_unique UNIQUE,
     state TEXT NOT NULL,
     query_at TIMESTAMP,
+    notified_at TIMESTAMP,
     body TEXT NOT NULL
 );
 CREATE INDEX attempt_by_applicant ON attempt (applicant_id, id);
 CREATE INDEX attempt_due ON attempt (query_at);
+CREATE INDEX attempt_notified ON attempt (notified_at);
+CREATE INDEX attempt_by_application ON attempt (application_id);
 
 CREATE TABLE certificate (
     id TEXT PRIMARY KEY,
@@ -67,12 +71,13 @@ CREATE TABLE certificate (
     number TEXT NOT NULL CONSTRAINT certificate_number_unique UNIQUE,
     token TEXT NOT NULL CONSTRAINT certificate_token_unique UNIQUE,
     name_key TEXT NOT NULL,
-    pending BOOLEAN NOT NULL,
+    due_at TIMESTAMP,
     crashes INTEGER NOT NULL DEFAULT 0,
     body TEXT NOT NULL
 );
 CREATE INDEX certificate_by_applicant ON certificate (applicant_id, id);
-CREATE INDEX certificate_due ON certificate (pending, id);
+CREATE INDEX certificate_due ON certificate (due_at, id);
+CREATE INDEX certificate_by_application ON certificate (application_id);
 
 CREATE TABLE timeline (
     id TEXT PRIMARY KEY,
@@ -96,7 +101,7 @@ CREATE TABLE notice (
     answer TEXT NOT NULL DEFAULT '',
     body BYTEA
 );
-CREATE INDEX notice_due ON notice (due_at, id);
+CREATE INDEX notice_due ON notice (channel, due_at, id);
 CREATE INDEX notice_by_applicant ON notice (applicant_id, id);
 
 CREATE TABLE gateway_message (
@@ -157,6 +162,7 @@ CREATE TABLE login_failure (
     at TIMESTAMP NOT NULL
 );
 CREATE INDEX login_failure_by_who ON login_failure (who, at);
+CREATE INDEX login_failure_by_time ON login_failure (at);
 
 CREATE TABLE session (
     token_hash TEXT PRIMARY KEY,

@@ -48,10 +48,7 @@ pub async fn show(ctx: Ctx, id: web::Path<String>) -> Answer {
         return Ok(ctx.poll(&known(&application), || attempts(&ctx, &application)));
     }
     let waiting = open_attempt(&application).is_some();
-    let mut page = Page::new(title(&ctx, STEP));
-    if waiting {
-        page = page;
-    }
+    let page = Page::new(title(&ctx, STEP));
     let fee = vec![
         (ctx.t("pay-for"), ctx.t("pay-for-what")),
         (ctx.t("case-number"), application.number.clone().unwrap_or_default()),

@@ -143,6 +143,7 @@ impl UnionPay {
         self.verify(&reply, now)?;
         let field = |name: &str| reply.get(name).cloned().unwrap_or_default();
         let code = match field("respCode").as_str() {
+            "00" if field("origRespCode").is_empty() => return Err(GatewayError::Untrusted("no origRespCode".into())),
             "00" => field("origRespCode"),
             // The gateway does not know the order: that is an answer about the transaction.
             "34" => "34".to_owned(),

@@ -76,7 +76,7 @@ impl CertificateIssuer {
     /// Puts a certificate back; `ours` says that it is no fault of its own.
     async fn later(&self, id: CertificateId, now: DateTime<Utc>, ours: bool) -> Step {
         let store = Arc::clone(&self.world.store);
-        let until = now + TimeDelta::seconds(30);
+        let until = now + TimeDelta::seconds(5);
         settled(run(&self.world.rows, move || store.defer_certificate(id, until, ours)).await)
     }
 }

@@ -101,7 +101,7 @@ impl Work for IdentityVerifier {
             Err(refusal) => {
                 tracing::error!(verification = %due.verification.id, %refusal, "a verification whose applicant can't be reached");
                 let (store, id, until) =
-                    (Arc::clone(&self.world.store), due.verification.id, now + TimeDelta::minutes(1));
+                    (Arc::clone(&self.world.store), due.verification.id, now + TimeDelta::seconds(5));
                 settled(run(&self.world.rows, move || store.defer_verification(id, until)).await)
             }
         }

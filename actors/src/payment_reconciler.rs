@@ -59,7 +59,7 @@ impl Work for PaymentReconciler {
             Err(refusal) => {
                 tracing::error!(order = %due.attempt.order, %refusal, "an attempt whose applicant can't be reached");
                 let store = Arc::clone(&self.world.store);
-                settled(run(&self.world.rows, move || store.defer_attempt(&due, now + TimeDelta::minutes(1))).await)
+                settled(run(&self.world.rows, move || store.defer_attempt(&due, now + TimeDelta::seconds(5))).await)
             }
         }
     }

@@ -61,6 +61,9 @@ fn open(bytes: &[u8]) -> Result<DynamicImage, Flaw> {
     if bytes.starts_with(b"%PDF") {
         return Err(Flaw::Document);
     }
+    if bytes.starts_with(&[0xff, 0xd8]) && !is_whole_jpeg(bytes) {
+        return Err(Flaw::Damaged);
+    }
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|_| Flaw::WrongType)?;
     if !matches!(reader.format(), Some(ImageFormat::Jpeg | ImageFormat::Png)) {
         return Err(Flaw::WrongType);
@@ -89,6 +92,19 @@ fn open(bytes: &[u8]) -> Result<DynamicImage, Flaw> {
         image = image.thumbnail(SHOWN_MOST, SHOWN_MOST);
     }
     Ok(image)
+}
+
+/// Whether a JPEG has its end: the decoder fills up what is missing, and an applicant would learn of it from an officer.
+/// Segments are skipped by their length, for a thumbnail in one of them has an end of its own.
+fn is_whole_jpeg(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    while let Some([0xff, marker, high, low]) = bytes.get(at..at + 4) {
+        if *marker == 0xda {
+            return bytes.get(at..).is_some_and(|scan| scan.windows(2).any(|pair| pair == [0xff, 0xd9]));
+        }
+        at += 2 + usize::from(u16::from_be_bytes([*high, *low]));
+    }
+    false
 }
 
 fn encode(image: &DynamicImage) -> Result<Vec<u8>, image::ImageError> {
@@ -132,7 +148,7 @@ impl UploadValidator {
     /// Puts an image back that could not be looked at for a reason of ours.
     async fn later(&self, id: MaterialId, now: DateTime<Utc>) -> Step {
         let store = Arc::clone(&self.world.store);
-        settled(run(&self.world.rows, move || store.defer_material(id, now + TimeDelta::seconds(30))).await)
+        settled(run(&self.world.rows, move || store.defer_material(id, now + TimeDelta::seconds(5))).await)
     }
 }
 

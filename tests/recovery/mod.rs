@@ -20,7 +20,7 @@ const PLACES: [&str; 18] = [
     "payment-settled#1",
     "notification-arrived#1",
     "notification-kept#1",
-    "notice-sent#2",
+    "notice-sent#4",
     "certificate-due#1",
     "certificate-made#1",
     "certificate-recorded#1",

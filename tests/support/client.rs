@@ -110,7 +110,12 @@ pub const SLOTS: [&str; 5] = ["photo", "identity", "stay", "certificate", "autho
 
 impl Visitor {
     pub fn new(site: &str) -> Self {
-        let http = reqwest::Client::builder().cookie_store(true).redirect(Policy::none()).build().unwrap();
+        let http = reqwest::Client::builder()
+            .cookie_store(true)
+            .pool_max_idle_per_host(0)
+            .redirect(Policy::none())
+            .build()
+            .unwrap();
         Self { http, site: site.to_owned(), token: String::new() }
     }
 

@@ -112,6 +112,7 @@ pub fn tree(parts: &Parts, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow::
         rows: Blocking::new(16),
         heavy: Blocking::new(2),
         hashing: Blocking::new(2),
+        cashbook: documents::Cashbook::new()?,
         wake: actors::Wakes::default(),
         settings,
     })?)

@@ -299,6 +299,8 @@ async fn r2_10_r2_11_however_a_payment_goes_it_ends_right() {
     assert_eq!(visitor.post(&paying, &[("act", "pay")]).await.status, 409, "paid is paid");
     let list = visitor.get("/payments").await;
     let receipt = list.body.split("href=\"/payments/").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let (status, pdf) = visitor.bytes(&format!("/payments/{receipt}/receipt.pdf")).await;
+    assert!(status == 200 && pdf.starts_with(b"%PDF"));
     let receipt = visitor.get(&format!("/payments/{receipt}")).await;
     assert!(receipt.body.contains("叁佰陆拾元整") && receipt.body.contains("样张三"));
     assert_eq!(outside.taken(), 36_000);

@@ -7,5 +7,6 @@ mod forms;
 mod journeys;
 mod locales_agree;
 mod recovery;
+mod settings;
 mod store_suite;
 mod support;

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use documents::{AsItIs, Issuer};
+use documents::{AsItIs, Cashbook, Issuer};
 use domain::applicant::Applicant;
 use domain::calendar::Calendar;
 use domain::command::Command;
@@ -67,7 +67,7 @@ impl DieAt {
         }
         tracing::warn!(place, "dying here, as a test ordered");
         if self.panics {
-            std::panic::panic_any("ordered by a fault test");
+            std::panic::resume_unwind(Box::new("ordered by a fault test"));
         }
         std::process::abort();
     }
@@ -161,6 +161,8 @@ pub struct World {
     pub heavy: Blocking,
     /// Bound on password hashing.
     pub hashing: Blocking,
+    /// Prints receipts.
+    pub cashbook: Cashbook,
     /// Wake-ups.
     pub wake: Wakes,
     /// Settings.

@@ -38,6 +38,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/account/logout-everywhere", web::post().to(account::logout_everywhere))
         .route("/payments", web::get().to(payments::list))
         .route("/payments/{order}", web::get().to(payments::receipt))
+        .route("/payments/{order}/receipt.pdf", web::get().to(payments::receipt_pdf))
         .route("/pay/notify", web::post().to(payments::notify))
         .route("/pay/return", web::post().to(payments::returned))
         .route("/pay/return", web::get().to(payments::returned_bare))

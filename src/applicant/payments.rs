@@ -1,15 +1,22 @@
 //! 我的支付 (R2.11), the fee receipt, and the doors at which the gateway and the returning browser knock.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use actix_web::http::header;
 use actix_web::{HttpResponse, web};
+use actors::run;
+use documents::ReceiptFacts;
 use domain::Rejection;
+use domain::applicant::Applicant;
 use domain::application::Application;
 use domain::payment::{Attempt, AttemptState};
+use domain::person::Language;
+use locales::Texts;
 use maud::html;
 
 use crate::web::Answer;
-use crate::web::components::{instant, rows};
+use crate::web::components::{button_link, instant, rows};
 use crate::web::ctx::Ctx;
 use crate::web::layout::Page;
 
@@ -51,15 +58,40 @@ pub async fn list(ctx: Ctx) -> Answer {
     ))
 }
 
-/// `GET /payments/{order}`: 《学历学位认证费用收讫证明》, to be viewed and printed at any time.
-pub async fn receipt(ctx: Ctx, order: web::Path<String>) -> Answer {
-    let me = ctx.me().await?;
-    let mut all = me
+/// The paid attempt with this order, of this applicant.
+fn paid<'a>(me: &'a Applicant, order: &str) -> Result<(&'a Application, &'a Attempt), Rejection> {
+    let all = me
         .applications
         .iter()
         .flat_map(|application| application.attempts.iter().map(move |attempt| (application, attempt)));
-    let found = all.find(|(_, attempt)| attempt.order == *order && attempt.state == AttemptState::Paid);
-    let (application, attempt) = found.ok_or(Rejection::NotFound)?;
+    let mut paid = all.filter(|(_, attempt)| attempt.state == AttemptState::Paid);
+    paid.find(|(_, attempt)| attempt.order == order).ok_or(Rejection::NotFound)
+}
+
+/// `GET /payments/{order}/receipt.pdf`
+pub async fn receipt_pdf(ctx: Ctx, order: web::Path<String>) -> Answer {
+    let me = ctx.me().await?;
+    let (application, attempt) = paid(&me, &order)?;
+    let facts = ReceiptFacts {
+        payer: me.account.name.clone(),
+        amount: attempt.amount,
+        capitals: Texts::new(Language::Chinese).get("amount-360"),
+        number: application.number.clone().unwrap_or_default(),
+        order: attempt.order.clone(),
+        serial: attempt.query_id.clone().unwrap_or_default(),
+        paid_at: attempt.settled_at.unwrap_or_else(|| ctx.now()),
+    };
+    let world = Arc::clone(&ctx.site().tree.world);
+    let heavy = world.heavy.clone();
+    let name = format!("attachment; filename=\"{}.pdf\"", attempt.order);
+    let pdf = run(&heavy, move || world.cashbook.receipt(&facts)).await.map_err(|error| ctx.fault(error))?;
+    Ok(HttpResponse::Ok().content_type("application/pdf").insert_header((header::CONTENT_DISPOSITION, name)).body(pdf))
+}
+
+/// `GET /payments/{order}`: 《学历学位认证费用收讫证明》, to be viewed and printed at any time.
+pub async fn receipt(ctx: Ctx, order: web::Path<String>) -> Answer {
+    let me = ctx.me().await?;
+    let (application, attempt) = paid(&me, &order)?;
     let facts = vec![
         (ctx.t("receipt-payer"), me.account.name.clone()),
         (ctx.t("pay-for"), ctx.t("pay-for-what")),
@@ -79,6 +111,7 @@ pub async fn receipt(ctx: Ctx, order: web::Path<String>) -> Answer {
                 (rows(&facts))
                 p class="hint" { (ctx.t("receipt-print")) }
             }
+            div class="actions" { (button_link(&format!("/payments/{}/receipt.pdf", attempt.order), &ctx.t("receipt-pdf"))) }
         },
     ))
 }

@@ -11,10 +11,10 @@ use serde::Serialize;
 use crate::Finish;
 use crate::press::{Press, PressError, qr_svg};
 
-const REGULAR: &[u8] = include_bytes!("../../../assets/fonts/NotoSansSC-Regular.ttf");
-const BOLD: &[u8] = include_bytes!("../../../assets/fonts/NotoSansSC-Bold.ttf");
+pub(crate) const REGULAR: &[u8] = include_bytes!("../../../assets/fonts/NotoSansSC-Regular.ttf");
+pub(crate) const BOLD: &[u8] = include_bytes!("../../../assets/fonts/NotoSansSC-Bold.ttf");
 const TEMPLATE: &str = include_str!("../../../assets/documents/certificate.typ");
-const AUTHORITY_ZH: &str = "国（境）外学历学位认证服务平台";
+pub(crate) const AUTHORITY_ZH: &str = "国（境）外学历学位认证服务平台";
 const AUTHORITY_EN: &str = "Authentication Service for Foreign Degrees and Diplomas";
 
 /// Everything that a document says, as the store has it.
@@ -81,7 +81,7 @@ pub struct Issuer {
     finish: Box<dyn Finish>,
 }
 
-fn day_zh(date: NaiveDate) -> String {
+pub(crate) fn day_zh(date: NaiveDate) -> String {
     format!("{}年{}月{}日", date.year(), date.month(), date.day())
 }
 

@@ -5,9 +5,11 @@
 
 mod certificate;
 mod press;
+mod receipt;
 
 pub use certificate::{CertificateFacts, Issuer};
 pub use press::{Press, PressError, qr_svg};
+pub use receipt::{Cashbook, ReceiptFacts};
 
 /// What is done to a finished PDF before it is kept: the place of signature and credential.
 pub trait Finish: Send + Sync {

@@ -48,6 +48,7 @@ pub struct Mailbox<C: Child> {
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) control: Arc<Control>,
     pub(crate) system: System,
+    pub(crate) arbiter: actix::ArbiterHandle,
 }
 
 impl<C: Child> Clone for Mailbox<C> {
@@ -57,6 +58,7 @@ impl<C: Child> Clone for Mailbox<C> {
             vitals: Arc::clone(&self.vitals),
             control: Arc::clone(&self.control),
             system: self.system.clone(),
+            arbiter: self.arbiter.clone(),
         }
     }
 }
@@ -65,6 +67,18 @@ impl<C: Child> Mailbox<C> {
     /// The child's signs of life.
     pub fn vitals(&self) -> &Arc<Vitals> {
         &self.vitals
+    }
+
+    /// Runs `work` on the arbiter on which the child lives, so that what is measured there crosses no thread.
+    pub fn on_its_arbiter<F>(&self, work: impl FnOnce(Self) -> F + Send + 'static)
+    where
+        F: std::future::Future<Output = ()> + 'static,
+    {
+        let mailbox = self.clone();
+        // An arbiter that has ended runs nothing any more.
+        let _ = self.arbiter.spawn_fn(move || {
+            actix_rt::spawn(work(mailbox));
+        });
     }
 
     pub(crate) fn obey(&self) {

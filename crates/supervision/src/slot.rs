@@ -89,6 +89,7 @@ impl<C: Child> Core<C> {
             vitals: Arc::clone(&self.vitals),
             control: Arc::clone(&self.control),
             system: self.system.clone(),
+            arbiter: actix::Arbiter::current(),
         }
     }
 
@@ -159,7 +160,7 @@ impl<C: Child> Slot<C> {
             Context::with_receiver(receiver).run(slot());
         });
         let address = Addr::new(sender);
-        Mailbox { address, vitals, control, system: system.clone() }
+        Mailbox { address, vitals, control, system: system.clone(), arbiter: arbiter.clone() }
     }
 
     fn begin(&mut self, context: &mut Context<Self>) {

@@ -1,0 +1,319 @@
+//! What this costs over the raw thing beneath it, in one run and one table: `cargo bench`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout, clippy::panic, missing_docs)]
+
+use std::io::Cursor;
+use std::net::TcpListener;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use actix_web::{App, HttpResponse, HttpServer, web};
+use chrono::Utc;
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use domain::applicant::{Account, Applicant};
+use domain::application::Application;
+use domain::document_number::DocumentType;
+use domain::effects::Effects;
+use domain::ids::ApplicantId;
+use domain::person::{Gender, Language};
+use renzheng::web::site::Site;
+use supervision::{
+    Backoff, Child, ChildSpec, Directory, DirectorySpec, Intensity, Message, Receive, Reply, Scope, SystemClock,
+};
+
+struct Add;
+
+impl Message for Add {
+    type Answer = u64;
+}
+
+struct Counter(u64);
+
+impl Child for Counter {}
+
+impl Receive<Add> for Counter {
+    fn receive(&mut self, _: Add, _: &mut Scope<'_, Self>) -> Reply<Self, u64> {
+        self.0 += 1;
+        Reply::Now(self.0)
+    }
+}
+
+struct Bare(u64);
+
+impl Actor for Bare {
+    type Context = Context<Self>;
+}
+
+struct BareAdd;
+
+impl actix::Message for BareAdd {
+    type Result = u64;
+}
+
+impl Handler<BareAdd> for Bare {
+    type Result = u64;
+
+    fn handle(&mut self, _: BareAdd, _: &mut Self::Context) -> u64 {
+        self.0 += 1;
+        self.0
+    }
+}
+
+const CALM: Intensity = Intensity { restarts: 100, within: Duration::from_secs(60) };
+
+/// Asks from the thread on which both actors live; the best of several rounds, taken in turns.
+fn asks() -> f64 {
+    const ASKS: u32 = 100_000;
+    let system = supervision::System::start(Arc::new(SystemClock), 1);
+    let root = system.supervisor("root", CALM, None);
+    // The runtime starts children on its own arbiter: the asking is done there too, from inside a child's thread.
+    let mailbox = root.start(ChildSpec::new("counter", || Counter(0)));
+    let (send, receive) = mpsc::channel();
+    mailbox.on_its_arbiter(move |mailbox| async move {
+        let bare = Bare(0).start();
+        let (mut ours, mut raw) = (f64::MAX, f64::MAX);
+        for _ in 0..7 {
+            let begun = Instant::now();
+            for _ in 0..ASKS {
+                bare.send(BareAdd).await.unwrap();
+            }
+            raw = raw.min(begun.elapsed().as_secs_f64());
+            let begun = Instant::now();
+            for _ in 0..ASKS {
+                mailbox.ask(Add).await.unwrap();
+            }
+            ours = ours.min(begun.elapsed().as_secs_f64());
+        }
+        send.send(ours / raw).unwrap();
+    });
+    receive.recv().unwrap()
+}
+
+fn resident_bytes() -> f64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<f64>().unwrap() * 4_096.0
+}
+
+async fn memory(world: &World) -> f64 {
+    const MANY: usize = 100_000;
+    let system = supervision::System::start(Arc::new(SystemClock), 2);
+    let root = system.supervisor("root", CALM, None);
+    let spec = DirectorySpec {
+        name: "session",
+        idle: Duration::from_secs(600),
+        intensity: CALM,
+        backoff: Backoff::NONE,
+        bound: 32,
+        drops: CALM,
+    };
+    let shared = Arc::clone(&world.site.tree.world);
+    let directory =
+        Directory::new(spec, &root, &system, move |id: &ApplicantId| ::actors::Session::new(*id, Arc::clone(&shared)));
+    let before = resident_bytes();
+    for _ in 0..MANY {
+        directory.touch(&ApplicantId::fresh());
+    }
+    while directory.residents(MANY).iter().any(|vitals| vitals.state() == supervision::State::Starting) {
+        actix_web::rt::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(directory.len(), MANY);
+    (resident_bytes() - before) / MANY as f64
+}
+
+struct World {
+    site: Arc<Site>,
+    origin: String,
+    cookie: String,
+    token: String,
+    application: String,
+    folder: tempfile::TempDir,
+}
+
+/// The whole service in this process, with one applicant who is logged in and has a submitted and a draft application.
+fn world() -> World {
+    let folder = tempfile::TempDir::new().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
+    let cli = <renzheng::cli::Cli as clap::Parser>::parse_from(["renzheng", "--data", folder.path().to_str().unwrap()]);
+    let outside = renzheng::demo::Outside { sandbox: None, http_port: 9, smtp_port: 9 };
+    let parts = renzheng::demo::parts(&cli, &origin, &outside);
+    let store = renzheng::boot::store(&parts).unwrap();
+    let tree = renzheng::boot::tree(&parts, Arc::clone(&store), Arc::new(SystemClock)).unwrap();
+    let site = Arc::new(Site::new(tree, origin.clone(), origin.clone(), None));
+    let now = Utc::now();
+    let account = Account {
+        user_name: "RZ00000001".into(),
+        name: "样张三".into(),
+        nationality: "CN".into(),
+        gender: Gender::Male,
+        document_type: DocumentType::CnId,
+        document_number: "110101199003070011".into(),
+        valid_from: "2020-01-01".parse().unwrap(),
+        valid_to: None,
+        phone: "13800138000".into(),
+        email: "sample@example.com".into(),
+        language: Language::Chinese,
+        terms: "2026-11".into(),
+        real_name_confirmed: true,
+        registered_at: now,
+    };
+    let mut application = Application::begin(now);
+    application.assisted = Some(now);
+    application.verified = true;
+    let id = application.id;
+    let applicant = Applicant {
+        id: ApplicantId::fresh(),
+        version: 1,
+        account,
+        password_hash: "none".into(),
+        applications: vec![application],
+    };
+    let holder = applicant.id.to_string();
+    store.commit(None, applicant, Effects::default(), now).unwrap();
+    let session = store.begin_session(store::Realm::Applicant, &holder, now).unwrap();
+    let visit = "a".repeat(64);
+    let token = store.keys().sign("form", &visit);
+    let cookie = format!("rz_session={session}; rz_visit={visit}; rz_language=zh-CN");
+    let shared = web::Data::from(Arc::clone(&site));
+    serve(listener, move |config| {
+        config.app_data(shared.clone()).configure(renzheng::boot::routes);
+    });
+    World { site, origin, cookie, token, application: id.to_string(), folder }
+}
+
+fn serve(listener: TcpListener, configure: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static) {
+    let server = HttpServer::new(move || {
+        let configure = configure.clone();
+        App::new().configure(move |config| configure(config))
+    });
+    actix_web::rt::spawn(server.workers(1).disable_signals().listen(listener).unwrap().run());
+}
+
+/// Requests a second, by eight askers for two seconds.
+async fn rate(ask: impl Fn(u64) -> reqwest::RequestBuilder, expect: u16) -> f64 {
+    let until = Instant::now() + Duration::from_secs(2);
+    let begun = Instant::now();
+    let askers = (0..8_u64).map(|asker| {
+        let ask = &ask;
+        async move {
+            let mut done = 0_u64;
+            while Instant::now() < until {
+                let reply = ask(asker * 1_000_000 + done).send().await.unwrap();
+                assert_eq!(reply.status().as_u16(), expect);
+                reply.bytes().await.unwrap();
+                done += 1;
+            }
+            done
+        }
+    });
+    let done: u64 = futures_util::future::join_all(askers).await.into_iter().sum();
+    done as f64 / begun.elapsed().as_secs_f64()
+}
+
+async fn saves(world: &World) -> f64 {
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let url = format!("{}/apply/{}/basic", world.origin, world.application);
+    let ours = rate(
+        |n| {
+            let place = format!("样例市 {n}");
+            let form = [
+                ("_token", world.token.as_str()),
+                ("birth_date", "1990-03-07"),
+                ("birthplace", &place),
+                ("address", "样例路 1 号"),
+                ("emergency_name", "样亲属"),
+                ("emergency_relation", "parent"),
+                ("emergency_phone", "010-12345678"),
+                ("purpose", "study"),
+            ];
+            http.post(&url).header("Cookie", &world.cookie).form(&form)
+        },
+        303,
+    )
+    .await;
+    let file = world.folder.path().join("raw.sqlite");
+    let mut raw = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    raw.batch_execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE row (id INTEGER PRIMARY KEY, body BLOB NOT NULL);").unwrap();
+    let begun = Instant::now();
+    let mut done = 0_u32;
+    while begun.elapsed() < Duration::from_secs(2) {
+        let insert = diesel::sql_query("INSERT INTO row (body) VALUES (?)")
+            .bind::<diesel::sql_types::Binary, _>(vec![7_u8; 1_024]);
+        raw.transaction(|raw| insert.execute(raw)).unwrap();
+        done += 1;
+    }
+    ours / (f64::from(done) / begun.elapsed().as_secs_f64())
+}
+
+async fn pages(world: &World) -> f64 {
+    let http = reqwest::Client::new();
+    let url = format!("{}/case/{}", world.origin, world.application);
+    let ours = rate(|_| http.get(&url).header("Cookie", &world.cookie), 200).await;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let raw = format!("http://127.0.0.1:{}/", listener.local_addr().unwrap().port());
+    let page: &'static str = Box::leak("x".repeat(8 * 1_024).into_boxed_str());
+    serve(listener, move |config| {
+        config
+            .route("/", web::get().to(move || async move { HttpResponse::Ok().content_type("text/html").body(page) }));
+    });
+    ours / rate(|_| http.get(&raw).header("Cookie", &world.cookie), 200).await
+}
+
+/// CPU seconds of this process, in hundredths.
+fn cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+}
+
+fn uploads(world: &World) -> f64 {
+    let picture = image::RgbImage::from_fn(4_000, 3_000, |x, y| {
+        let noise = (x.wrapping_mul(2_654_435_761) ^ y.wrapping_mul(40_503)).to_le_bytes();
+        image::Rgb([(x / 16) as u8 ^ (noise[1] & 31), (y / 12) as u8 ^ (noise[2] & 31), noise[3] & 63])
+    });
+    let mut bytes = Vec::new();
+    let quality = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 88);
+    picture.write_with_encoder(quality).unwrap();
+    println!("(the upload is a JPEG of {:.1} MB)", bytes.len() as f64 / 1e6);
+    let (mut ours, mut raw) = (f64::MAX, f64::MAX);
+    let store = &world.site.tree.world.store;
+    for _ in 0..4 {
+        let begun = cpu();
+        for _ in 0..3 {
+            let decoded = image::load(Cursor::new(&bytes), image::ImageFormat::Jpeg).unwrap();
+            assert_eq!(decoded.width(), 4_000);
+        }
+        raw = raw.min(cpu() - begun);
+        let begun = cpu();
+        for round in 0..3_u8 {
+            let mut own = bytes.clone();
+            own.push(round);
+            store.blobs().put(store.keys(), &own).unwrap();
+            let ::actors::Judged::Good { shown, .. } = ::actors::judge(&own) else { panic!("not judged good") };
+            store.blobs().put(store.keys(), &shown).unwrap();
+        }
+        ours = ours.min(cpu() - begun);
+    }
+    ours / raw
+}
+
+fn main() {
+    rustls::crypto::ring::default_provider().install_default().unwrap();
+    actix_web::rt::System::new().block_on(async {
+        let asks = asks();
+        let world = world();
+        let uploads = uploads(&world);
+        let saves = saves(&world).await;
+        let pages = pages(&world).await;
+        let memory = memory(&world).await;
+        println!("| measure | this run | wanted |");
+        println!("|---|---|---|");
+        println!("| ask through a slot ÷ ask of a bare actix address, same arbiter (time) | {asks:.2} | ≤ 1.25 |");
+        println!("| memory of an idle session actor, 100,000 resident | {memory:.0} B | ≤ 1,536 B |");
+        println!("| saved wizard step over HTTP ÷ bare diesel insert transactions (rate) | {saves:.2} | ≥ 0.5 |");
+        println!("| rendered status page over HTTP ÷ constant page of bare actix-web (rate) | {pages:.2} | ≥ 0.4 |");
+        println!("| upload of a large JPEG, sealed and validated ÷ bare decode (CPU time) | {uploads:.2} | ≤ 1.5 |");
+    });
+    std::process::exit(0);
+}

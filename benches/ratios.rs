@@ -1,5 +1,12 @@
 //! What this costs over the raw thing beneath it, in one run and one table: `cargo bench`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::panic,
+    missing_docs
+)]
 
 use std::io::Cursor;
 use std::net::TcpListener;

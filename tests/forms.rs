@@ -190,6 +190,7 @@ async fn r2_2_an_application_belongs_to_one_applicant() {
     assert_eq!(nul.status, 422);
 }
 
+/// R2.5, R2.6, R2.7, R2.8 and R2.9.
 #[actix_web::test]
 async fn r2_5_to_r2_9_steps_check_their_answers_and_files_are_told_apart() {
     let (outside, server) = world();

@@ -80,9 +80,10 @@ impl<C: Command> Message for Do<C> {
     type Answer = Result<C::Done, Refusal>;
 }
 
-/// Asks for the applicant as it now stands.
+/// Asks for the applicant as it now stands; with the version that the asker has just seen, a copy that is as new is
+/// given at once.
 #[derive(Debug)]
-pub struct Load;
+pub struct Load(pub Option<i64>);
 
 impl Message for Load {
     type Answer = Result<Arc<Applicant>, Refusal>;
@@ -170,7 +171,10 @@ impl<C: Command> Receive<Do<C>> for Session {
 }
 
 impl Receive<Load> for Session {
-    fn receive(&mut self, _: Load, _: &mut Scope<'_, Self>) -> Reply<Self, Result<Arc<Applicant>, Refusal>> {
+    fn receive(&mut self, Load(seen): Load, _: &mut Scope<'_, Self>) -> Reply<Self, Result<Arc<Applicant>, Refusal>> {
+        if let Some(held) = self.held.as_ref().filter(|held| seen.is_some_and(|seen| held.version >= seen)) {
+            return Reply::Now(Ok(Arc::clone(held)));
+        }
         let (world, id, held) = (Arc::clone(&self.world), self.id, self.held.take());
         let work = async move {
             let blocking = world.rows.clone();

@@ -266,9 +266,21 @@ impl Tree {
     /// # Errors
     /// [`Refusal`].
     pub async fn applicant(&self, id: ApplicantId) -> Result<Arc<Applicant>, Refusal> {
-        match self.sessions.ask(&id, Load, ANSWER_WITHIN).await {
+        self.load(id, None).await
+    }
+
+    /// The applicant at `version`, which was just seen, or later.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn applicant_at(&self, id: ApplicantId, version: i64) -> Result<Arc<Applicant>, Refusal> {
+        self.load(id, Some(version)).await
+    }
+
+    async fn load(&self, id: ApplicantId, seen: Option<i64>) -> Result<Arc<Applicant>, Refusal> {
+        match self.sessions.ask(&id, Load(seen), ANSWER_WITHIN).await {
             // A look that was lost is safely looked again.
-            Err(AskError::Lost) => asked(self.sessions.ask(&id, Load, ANSWER_WITHIN).await),
+            Err(AskError::Lost) => asked(self.sessions.ask(&id, Load(seen), ANSWER_WITHIN).await),
             answer => asked(answer),
         }
     }
@@ -297,7 +309,7 @@ impl Asks {
 
     /// As [`Tree::applicant`].
     pub(crate) async fn applicant(&self, id: ApplicantId) -> Result<Arc<Applicant>, Refusal> {
-        asked(self.sessions.ask(&id, Load, ANSWER_WITHIN).await)
+        asked(self.sessions.ask(&id, Load(None), ANSWER_WITHIN).await)
     }
 }
 

@@ -1,5 +1,8 @@
 //! Static files, embedded; their addresses hold their hash, so browsers may keep them for good.
 
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use rust_embed::RustEmbed;
@@ -12,11 +15,19 @@ use rust_embed::RustEmbed;
 #[include = "icons/*.svg"]
 struct Files;
 
+/// The addresses, once known; a new build has new ones.
+static ADDRESSES: LazyLock<Mutex<HashMap<String, String>>> = LazyLock::new(Mutex::default);
+
 /// The address of a file.
 pub fn url(path: &str) -> String {
+    if let Some(known) = ADDRESSES.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
+        return known.clone();
+    }
     let version = Files::get(path).map(|file| hex::encode(file.metadata.sha256_hash()));
     let short = version.as_deref().and_then(|hash| hash.get(..10)).unwrap_or("0");
-    format!("/assets/{short}/{path}")
+    let address = format!("/assets/{short}/{path}");
+    ADDRESSES.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), address.clone());
+    address
 }
 
 /// Serves a file.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use actix_web::cookie::{Cookie, SameSite, time};
 use actix_web::dev::Payload;
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
 use actors::{Fault, run};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -23,6 +23,8 @@ use store::{Realm, Store, StoreError};
 use crate::error::Failure;
 use crate::web::site::Site;
 
+/// The headers that pages ask for.
+const HEADERS: [&str; 5] = ["Origin", "Host", "Sec-Fetch-Site", "HX-Request-Type", "X-Forwarded-For"];
 const LANGUAGE: &str = "rz_language";
 const VISIT: &str = "rz_visit";
 const APPLICANT: &str = "rz_session";
@@ -37,7 +39,7 @@ pub struct Ctx {
 
 struct Inner {
     site: web::Data<Site>,
-    headers: HeaderMap,
+    headers: BTreeMap<&'static str, String>,
     received: BTreeMap<&'static str, String>,
     path: String,
     peer: String,
@@ -73,7 +75,10 @@ impl Ctx {
         let inner = Inner {
             // Registered for every route by `boot`; without it nothing could be served at all.
             site: site.unwrap_or_else(|| unreachable!("the site is app data of every request")),
-            headers: request.headers().clone(),
+            headers: HEADERS
+                .iter()
+                .filter_map(|name| Some((*name, request.headers().get(*name)?.to_str().ok()?.to_owned())))
+                .collect(),
             received,
             path: request.uri().path_and_query().map_or_else(|| "/".into(), ToString::to_string),
             peer: request.peer_addr().map(|address| address.ip().to_string()).unwrap_or_default(),
@@ -155,7 +160,7 @@ impl Ctx {
 
     /// Whether htmx asks for a part of a page.
     pub fn is_fragment(&self) -> bool {
-        self.inner.headers.get("HX-Request-Type").is_some_and(|kind| kind == "partial")
+        self.header("HX-Request-Type") == Some("partial")
     }
 
     /// The fragment that a polling page asks for, or 204 when what it knows is still so.
@@ -166,9 +171,9 @@ impl Ctx {
         self.seal(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(body().into_string()))
     }
 
-    /// A header of the request.
+    /// A header of the request, of those in [`HEADERS`].
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.inner.headers.get(name).and_then(|value| value.to_str().ok())
+        self.inner.headers.get(name).map(String::as_str)
     }
 
     /// Where the request comes from, for rate limits.
@@ -314,8 +319,16 @@ impl Ctx {
     /// # Errors
     /// `LoginFirst`.
     pub async fn me_keeping(&self, typed: Option<&Raw>) -> Result<Arc<Applicant>, Failure> {
-        match self.who().await? {
-            Some(id) => Ok(self.site().tree.applicant(id).await?),
+        // Log-in and version in one look: the session actor's copy is mostly still true.
+        let found = match self.session_token() {
+            Some(token) => {
+                let now = self.now();
+                self.db(move |store| store.session_and_version(&token, now)).await?
+            }
+            None => None,
+        };
+        match found {
+            Some((id, version)) => Ok(self.site().tree.applicant_at(id, version).await?),
             None => Err(Failure::LoginFirst { next: self.path(), kept: typed.and_then(|typed| self.keep(typed)) }),
         }
     }

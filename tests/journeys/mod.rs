@@ -12,6 +12,8 @@ use crate::support::server::{Outside, Server, rustls_provider};
 const FIRST_VISIT_MOST: u64 = 60 * 1_024;
 const STEP_MOST: u64 = 12 * 1_024;
 
+/// R2.4 (the account's data are shown in step 2), R2.6 (the credential), R2.7 (it is a row of step 5 already), R2.8
+/// (checklist and uploads), R2.12 (number and what comes next), R2.14 (status and expected date) on their pages.
 async fn journey(scripts: bool, language: Language, name: &str) {
     let _ = rustls_provider();
     let outside = Outside::start();
@@ -104,6 +106,7 @@ async fn journey(scripts: bool, language: Language, name: &str) {
     b.see("[name=birthplace]").await;
     b.audit().await;
     b.shot(&format!("{name}-basic"), false).await;
+    b.read("1101**********0011").await;
     fill(&b, &BASIC).await;
     b.press(&t.get("next")).await;
 
@@ -188,6 +191,7 @@ async fn journey(scripts: bool, language: Language, name: &str) {
     b.shot(&format!("{name}-done"), false).await;
     let number = b.see(".done .number").await.text().await.unwrap();
     assert!(number.starts_with("RZ2"), "{number}");
+    b.read(&t.with("expected-before", &[("days", "15")])).await;
     b.press(&t.get("receipt-title")).await;
     b.see(".receipt").await;
     b.audit().await;

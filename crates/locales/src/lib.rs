@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use domain::person::Language;
 use fluent_templates::fluent_bundle::FluentValue;
@@ -21,6 +22,18 @@ static_loader! {
 
 static CHINESE: LanguageIdentifier = langid!("zh-CN");
 static ENGLISH: LanguageIdentifier = langid!("en");
+
+/// The texts without variables, resolved once: a page asks for dozens.
+fn resolved(source: &'static str, id: &LanguageIdentifier) -> HashMap<&'static str, String> {
+    let plain = source.lines().filter(|line| !line.starts_with('#') && !line.contains('$'));
+    let keys = plain.filter_map(|line| line.split_once(" = ").map(|(key, _)| key));
+    keys.filter_map(|key| Some((key, TEXTS.try_lookup(id, key)?))).collect()
+}
+
+static PLAIN_CHINESE: LazyLock<HashMap<&'static str, String>> =
+    LazyLock::new(|| resolved(include_str!("../../../assets/locales/zh-CN/main.ftl"), &CHINESE));
+static PLAIN_ENGLISH: LazyLock<HashMap<&'static str, String>> =
+    LazyLock::new(|| resolved(include_str!("../../../assets/locales/en/main.ftl"), &ENGLISH));
 
 /// The texts of one language; copies are free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,12 +57,16 @@ impl Texts {
 
     /// The text with this key.
     pub fn get(self, key: &str) -> String {
-        TEXTS.try_lookup(self.id(), key).unwrap_or_else(|| key.to_owned())
+        self.find(key).unwrap_or_else(|| key.to_owned())
     }
 
     /// The text with this key, if there is one.
     pub fn find(self, key: &str) -> Option<String> {
-        TEXTS.try_lookup(self.id(), key)
+        let plain = match self.language {
+            Language::Chinese => &PLAIN_CHINESE,
+            Language::English => &PLAIN_ENGLISH,
+        };
+        plain.get(key).cloned().or_else(|| TEXTS.try_lookup(self.id(), key))
     }
 
     /// The text with this key and these variables.

@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
+use domain::ids::ApplicantId;
 
 use crate::connection::Store;
 use crate::error::StoreError;
-use crate::schema::session;
+use crate::schema::{applicant, session};
 use crate::secrets::{random_token, token_hash};
 use crate::time::{instant, stored};
 
@@ -86,6 +87,29 @@ impl Store {
                 .first(connection)
                 .optional()?;
             Ok(row.map(|(holder, since, until)| SessionRow { holder, since: instant(since), until: instant(until) }))
+        })
+    }
+
+    /// The applicant behind a token, with the present version of everything that belongs to it.
+    ///
+    /// # Errors
+    /// When the database fails; an unknown or expired token is `None`.
+    pub fn session_and_version(
+        &self,
+        token: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<(ApplicantId, i64)>, StoreError> {
+        self.read(|connection| {
+            let holder: Option<String> = session::table
+                .find(token_hash(token))
+                .filter(session::realm.eq(Realm::Applicant.code()))
+                .filter(session::expires_at.gt(stored(now)))
+                .select(session::holder)
+                .first(connection)
+                .optional()?;
+            let Some(holder) = holder else { return Ok(None) };
+            let version: i64 = applicant::table.find(&holder).select(applicant::version).first(connection)?;
+            Ok(Some((holder.parse().map_err(|_| StoreError::Value("session.holder"))?, version)))
         })
     }
 

@@ -131,13 +131,48 @@ async fn memory(world: &World) -> f64 {
 struct World {
     site: Arc<Site>,
     origin: String,
-    cookie: String,
     token: String,
-    application: String,
+    /// Cookie and application of each.
+    people: Vec<(String, String)>,
     folder: tempfile::TempDir,
 }
 
-/// The whole service in this process, with one applicant who is logged in and has a submitted and a draft application.
+/// An applicant with a draft; returns who and which.
+fn person(store: &store::Store, n: u32) -> (String, String) {
+    let now = Utc::now();
+    let account = Account {
+        user_name: format!("RZ{n:08}"),
+        name: "样张三".into(),
+        nationality: "CN".into(),
+        gender: Gender::Male,
+        document_type: DocumentType::CnPassport,
+        document_number: format!("E{n:08}"),
+        valid_from: "2020-01-01".parse().unwrap(),
+        valid_to: None,
+        phone: format!("138{n:08}"),
+        email: format!("sample{n}@example.com"),
+        language: Language::Chinese,
+        terms: "2026-11".into(),
+        real_name_confirmed: true,
+        registered_at: now,
+    };
+    let mut application = Application::begin(now);
+    application.assisted = Some(now);
+    application.verified = true;
+    let id = application.id.to_string();
+    let applicant = Applicant {
+        id: ApplicantId::fresh(),
+        version: 1,
+        account,
+        password_hash: "none".into(),
+        applications: vec![application],
+    };
+    let holder = applicant.id.to_string();
+    store.commit(None, applicant, Effects::default(), now).unwrap();
+    (holder, id)
+}
+
+/// The whole service in this process, with eight applicants who are logged in and have a draft each.
 fn world() -> World {
     let folder = tempfile::TempDir::new().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -148,45 +183,20 @@ fn world() -> World {
     let store = renzheng::boot::store(&parts).unwrap();
     let tree = renzheng::boot::tree(&parts, Arc::clone(&store), Arc::new(SystemClock)).unwrap();
     let site = Arc::new(Site::new(tree, origin.clone(), origin.clone(), None));
-    let now = Utc::now();
-    let account = Account {
-        user_name: "RZ00000001".into(),
-        name: "样张三".into(),
-        nationality: "CN".into(),
-        gender: Gender::Male,
-        document_type: DocumentType::CnId,
-        document_number: "110101199003070011".into(),
-        valid_from: "2020-01-01".parse().unwrap(),
-        valid_to: None,
-        phone: "13800138000".into(),
-        email: "sample@example.com".into(),
-        language: Language::Chinese,
-        terms: "2026-11".into(),
-        real_name_confirmed: true,
-        registered_at: now,
-    };
-    let mut application = Application::begin(now);
-    application.assisted = Some(now);
-    application.verified = true;
-    let id = application.id;
-    let applicant = Applicant {
-        id: ApplicantId::fresh(),
-        version: 1,
-        account,
-        password_hash: "none".into(),
-        applications: vec![application],
-    };
-    let holder = applicant.id.to_string();
-    store.commit(None, applicant, Effects::default(), now).unwrap();
-    let session = store.begin_session(store::Realm::Applicant, &holder, now).unwrap();
     let visit = "a".repeat(64);
     let token = store.keys().sign("form", &visit);
-    let cookie = format!("rz_session={session}; rz_visit={visit}; rz_language=zh-CN");
+    let people = (0..8_u32)
+        .map(|n| {
+            let (holder, application) = person(&store, n);
+            let session = store.begin_session(store::Realm::Applicant, &holder, Utc::now()).unwrap();
+            (format!("rz_session={session}; rz_visit={visit}; rz_language=zh-CN"), application)
+        })
+        .collect();
     let shared = web::Data::from(Arc::clone(&site));
     serve(listener, move |config| {
         config.app_data(shared.clone()).configure(renzheng::boot::routes);
     });
-    World { site, origin, cookie, token, application: id.to_string(), folder }
+    World { site, origin, token, people, folder }
 }
 
 fn serve(listener: TcpListener, configure: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static) {
@@ -220,9 +230,10 @@ async fn rate(ask: impl Fn(u64) -> reqwest::RequestBuilder, expect: u16) -> f64 
 
 async fn saves(world: &World) -> f64 {
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let url = format!("{}/apply/{}/basic", world.origin, world.application);
     let ours = rate(
         |n| {
+            let (cookie, application) = &world.people[usize::try_from(n / 1_000_000).unwrap()];
+            let url = format!("{}/apply/{application}/basic", world.origin);
             let place = format!("样例市 {n}");
             let form = [
                 ("_token", world.token.as_str()),
@@ -234,7 +245,7 @@ async fn saves(world: &World) -> f64 {
                 ("emergency_phone", "010-12345678"),
                 ("purpose", "study"),
             ];
-            http.post(&url).header("Cookie", &world.cookie).form(&form)
+            http.post(&url).header("Cookie", cookie).form(&form)
         },
         303,
     )
@@ -255,8 +266,9 @@ async fn saves(world: &World) -> f64 {
 
 async fn pages(world: &World) -> f64 {
     let http = reqwest::Client::new();
-    let url = format!("{}/case/{}", world.origin, world.application);
-    let ours = rate(|_| http.get(&url).header("Cookie", &world.cookie), 200).await;
+    let (cookie, application) = &world.people[0];
+    let url = format!("{}/case/{application}", world.origin);
+    let ours = rate(|_| http.get(&url).header("Cookie", cookie), 200).await;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let raw = format!("http://127.0.0.1:{}/", listener.local_addr().unwrap().port());
     let page: &'static str = Box::leak("x".repeat(8 * 1_024).into_boxed_str());
@@ -264,7 +276,7 @@ async fn pages(world: &World) -> f64 {
         config
             .route("/", web::get().to(move || async move { HttpResponse::Ok().content_type("text/html").body(page) }));
     });
-    ours / rate(|_| http.get(&raw).header("Cookie", &world.cookie), 200).await
+    ours / rate(|_| http.get(&raw).header("Cookie", cookie), 200).await
 }
 
 /// CPU seconds of this process, in hundredths.

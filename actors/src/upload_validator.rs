@@ -8,7 +8,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::MaterialId;
 use domain::material::{Flaw, PIXELS_MOST, SIDE_LEAST, SIDE_MOST, UPLOAD_MOST, Verdict};
 use domain::submission::RecordVerdict;
-use image::codecs::jpeg::JpegEncoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use store::MATERIAL_CRASHES_MOST;
@@ -43,10 +42,13 @@ pub enum Judged {
 /// Looks at the bytes of an upload. Takes up to a second of one core: call it on a bounded pool.
 pub fn judge(bytes: &[u8]) -> Judged {
     match open(bytes) {
-        Ok(image) => match encode(&image) {
-            Ok(shown) => Judged::Good { width: image.width(), height: image.height(), shown },
-            Err(_) => Judged::Bad(Flaw::Damaged),
-        },
+        Ok(image) => {
+            let (width, height) = (image.width(), image.height());
+            match encode(image) {
+                Ok(shown) => Judged::Good { width, height, shown },
+                Err(flaw) => Judged::Bad(flaw),
+            }
+        }
         Err(flaw) => Judged::Bad(flaw),
     }
 }
@@ -107,19 +109,23 @@ fn is_whole_jpeg(bytes: &[u8]) -> bool {
     false
 }
 
-fn encode(image: &DynamicImage) -> Result<Vec<u8>, image::ImageError> {
+/// Encodes as JPEG, which has no transparency: what was transparent shows as the decoder left it.
+fn encode(image: DynamicImage) -> Result<Vec<u8>, Flaw> {
+    let side = |pixels: u32| u16::try_from(pixels).map_err(|_| Flaw::TooManyPixels);
+    let (width, height) = (side(image.width())?, side(image.height())?);
     let mut bytes = Vec::new();
-    // JPEG has no transparency: what was transparent shows as the decoder left it, on RGB.
-    image.to_rgb8().write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY))?;
-    Ok(bytes)
+    let encoder = jpeg_encoder::Encoder::new(&mut bytes, JPEG_QUALITY);
+    let encoded = encoder.encode(&image.into_rgb8(), width, height, jpeg_encoder::ColorType::Rgb);
+    encoded.map(|()| bytes).map_err(|_| Flaw::Damaged)
 }
 
 /// A shown copy, turned by so many quarter turns to the right and, if wanted, shrunk to `most` pixels a side.
 ///
 /// # Errors
 /// When the bytes are no image; they were one when they were kept.
-pub fn turned(bytes: &[u8], quarter_turns: u8, most: Option<u32>) -> Result<Vec<u8>, image::ImageError> {
-    let mut image = image::load_from_memory_with_format(bytes, ImageFormat::Jpeg)?;
+pub fn turned(bytes: &[u8], quarter_turns: u8, most: Option<u32>) -> Result<Vec<u8>, Flaw> {
+    let decoded = image::load_from_memory_with_format(bytes, ImageFormat::Jpeg);
+    let mut image = decoded.map_err(|_| Flaw::Damaged)?;
     if let Some(most) = most {
         image = image.thumbnail(most, most);
     }
@@ -129,7 +135,7 @@ pub fn turned(bytes: &[u8], quarter_turns: u8, most: Option<u32>) -> Result<Vec<
         3 => image.rotate270(),
         _ => image,
     };
-    encode(&image)
+    encode(image)
 }
 
 /// The work of the upload validator.

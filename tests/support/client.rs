@@ -249,6 +249,11 @@ impl Visitor {
     /// Opens an attempt and plays it at the cashier with a card; returns what the cashier showed.
     pub async fn pay_with(&mut self, app: &str, card: &str) -> String {
         let leaving = self.post(&format!("{app}/payment"), &[("act", "pay")]).await;
+        Self::play(&leaving, card).await
+    }
+
+    /// What happens at the bank, from the page that takes the browser there.
+    pub async fn play(leaving: &Answer, card: &str) -> String {
         assert_eq!(leaving.status, 200, "{}", leaving.body);
         let action = leaving.body.split("data-auto").next().unwrap().rsplit("action=\"").next().unwrap();
         let action = action.split('"').next().unwrap().to_owned();

@@ -102,7 +102,8 @@ impl Stubborn {
 
         let paying = format!("{app}/payment");
         self.get(&paying).await;
-        self.visitor.pay_with(&app, GOOD_CARD).await;
+        let leaving = self.post(&paying, &[("act", "pay")]).await;
+        Visitor::play(&leaving, GOOD_CARD).await;
         self.post(&paying, &[("act", "ask")]).await;
         self.until(&paying, "/done").await;
 

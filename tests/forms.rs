@@ -11,6 +11,7 @@ fn world() -> (Outside, Server) {
     (outside, server)
 }
 
+/// R1.2, R1.4, R1.5, R1.8 and R1.9 over real HTTP.
 #[actix_web::test]
 async fn r1_2_to_r1_8_registration_says_what_is_wrong_and_keeps_what_was_typed() {
     let (outside, server) = world();
@@ -190,7 +191,7 @@ async fn r2_2_an_application_belongs_to_one_applicant() {
     assert_eq!(nul.status, 422);
 }
 
-/// R2.5, R2.6, R2.7, R2.8 and R2.9.
+/// R2.5, R2.6, R2.7, R2.8 and R2.9 by their refusals.
 #[actix_web::test]
 async fn r2_5_to_r2_9_steps_check_their_answers_and_files_are_told_apart() {
     let (outside, server) = world();

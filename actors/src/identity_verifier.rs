@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Months, TimeDelta, Utc};
 use domain::calendar;
-use domain::submission::RecordFinding;
-use domain::verification::{Finding, QR_SECONDS, Records, VerificationState};
+use domain::verification::{Finding, QR_SECONDS, RecordFinding, Records, VerificationState};
 use gateways::GatewayError;
 use gateways::identity::{FaceRequest, RecordsRequest};
 use store::DueVerification;

@@ -12,10 +12,9 @@ use crate::command::Command;
 use crate::effects::{Actor, Effects, Moment, NoticeKind};
 use crate::experience::{self, Experience};
 use crate::form::{self, Answers, FieldError, Raw};
-use crate::ids::{ApplicationId, MaterialId, VerificationId};
+use crate::ids::{ApplicationId, MaterialId};
 use crate::material::{self, Material, Verdict};
 use crate::steps::{self, ApplicationKind, StepName};
-use crate::verification::{Finding, Records, Verification, VerificationState};
 
 /// Most drafts that one applicant keeps at a time.
 pub const DRAFTS_MOST: usize = 20;
@@ -28,7 +27,7 @@ pub struct Saved {
 }
 
 /// Changes a draft and tells which steps that reopened.
-fn change_draft(
+pub(crate) fn change_draft(
     applicant: &mut Applicant,
     id: ApplicationId,
     at: &Moment<'_>,
@@ -111,185 +110,6 @@ impl Command for DeleteDraft {
         applicant.applications.retain(|application| application.id != self.application);
         effects.audited(Actor::Applicant, "draft-deleted", format!("application:{}", self.application));
         Ok(())
-    }
-}
-
-/// Asks for a QR code (R2.3).
-#[derive(Debug, Clone)]
-pub struct AskVerification {
-    /// For which application.
-    pub application: ApplicationId,
-}
-
-impl Command for AskVerification {
-    type Done = VerificationId;
-
-    fn decide(
-        &self,
-        applicant: &mut Applicant,
-        at: &Moment<'_>,
-        effects: &mut Effects,
-    ) -> Result<Self::Done, Rejection> {
-        let mut asked = None;
-        change_draft(applicant, self.application, at, |application, _| {
-            if let Some(last) = application.verifications.last_mut() {
-                let records = last.records.is_final() || last.records.is_open();
-                if last.state == VerificationState::Passed && (records || last.may_fetch_records(at.now)) {
-                    return Err(Rejection::NotNow("verified"));
-                }
-                if last.state.is_open() && last.expires_at > at.now {
-                    // Pressed twice: the code that is there will do.
-                    asked = Some(last.id);
-                    return Ok(());
-                }
-                if last.state.is_open() {
-                    last.state = VerificationState::Expired;
-                    last.look_at = None;
-                }
-            }
-            let verification = Verification::asked(at.now);
-            asked = Some(verification.id);
-            application.verifications.push(verification);
-            Ok(())
-        })?;
-        effects.audited(Actor::Applicant, "verification-asked", format!("application:{}", self.application));
-        asked.ok_or(Rejection::NotFound)
-    }
-}
-
-/// Takes the staffed way because the app can't be used (R2.3).
-#[derive(Debug, Clone)]
-pub struct UseAssistedWay {
-    /// For which application.
-    pub application: ApplicationId,
-}
-
-impl Command for UseAssistedWay {
-    type Done = Saved;
-
-    fn decide(&self, applicant: &mut Applicant, at: &Moment<'_>, effects: &mut Effects) -> Result<Saved, Rejection> {
-        effects.happened(self.application, "assisted", Actor::Applicant, "");
-        change_draft(applicant, self.application, at, |application, _| {
-            application.assisted.get_or_insert(at.now);
-            Ok(())
-        })
-    }
-}
-
-/// 获取出入境记录, with the separate consent that the law asks for (R2.3).
-#[derive(Debug, Clone)]
-pub struct AskRecords {
-    /// For which application.
-    pub application: ApplicationId,
-    /// Whether the consent was ticked.
-    pub consent: bool,
-}
-
-impl Command for AskRecords {
-    type Done = Saved;
-
-    fn decide(&self, applicant: &mut Applicant, at: &Moment<'_>, effects: &mut Effects) -> Result<Saved, Rejection> {
-        if !self.consent {
-            return Err(Rejection::field("consent", "tick"));
-        }
-        effects.happened(self.application, "records-consented", Actor::Applicant, "");
-        change_draft(applicant, self.application, at, |application, _| {
-            let last = application.verifications.last_mut().ok_or(Rejection::NotNow("not-verified"))?;
-            if last.records.is_final() || last.records.is_open() {
-                return Ok(());
-            }
-            if !last.may_fetch_records(at.now) {
-                return Err(Rejection::NotNow("verification-old"));
-            }
-            last.records = Records::Asked { at: at.now };
-            last.look_at = Some(at.now);
-            Ok(())
-        })
-    }
-}
-
-/// What the identity verifier found.
-#[derive(Debug, Clone)]
-pub struct RecordFinding {
-    /// For which application.
-    pub application: ApplicationId,
-    /// For which attempt.
-    pub verification: VerificationId,
-    /// What it is.
-    pub finding: Finding,
-}
-
-impl Command for RecordFinding {
-    type Done = ();
-
-    fn decide(&self, applicant: &mut Applicant, at: &Moment<'_>, effects: &mut Effects) -> Result<(), Rejection> {
-        let application = applicant.application_mut(self.application)?;
-        let last = application.verifications.iter_mut().find(|attempt| attempt.id == self.verification);
-        let attempt = last.ok_or(Rejection::NotFound)?;
-        let soon = at.now + chrono::TimeDelta::seconds(2);
-        match &self.finding {
-            Finding::Opened { remote, qr, expires_at } if attempt.state == VerificationState::Asked => {
-                attempt.state = VerificationState::Pending;
-                attempt.remote = Some(remote.clone());
-                attempt.qr = Some(qr.clone());
-                attempt.expires_at = *expires_at;
-                attempt.look_at = Some(soon);
-            }
-            Finding::State { state, sub_code, verified_at, evidence, same_person } if attempt.state.is_open() => {
-                let passed = *state == VerificationState::Passed;
-                // A face that belongs to another document is no proof of this one.
-                attempt.state = if passed && !same_person { VerificationState::Failed } else { *state };
-                attempt.sub_code = if passed && !same_person { Some(201) } else { *sub_code };
-                attempt.verified_at = verified_at.or(passed.then_some(at.now));
-                attempt.evidence.clone_from(evidence);
-                attempt.look_at = attempt.state.is_open().then_some(soon);
-                if !attempt.state.is_open() {
-                    effects.happened(self.application, "verification-ended", Actor::System, attempt.state.code());
-                }
-            }
-            Finding::Records(records) if attempt.records.is_open() => {
-                attempt.records = records.clone();
-                attempt.look_at = records.is_open().then_some(soon);
-                if records.is_final() {
-                    effects.happened(self.application, "records-fetched", Actor::System, "");
-                }
-            }
-            Finding::Unreachable => {
-                if attempt.state.is_open() && attempt.expires_at <= at.now {
-                    attempt.state = VerificationState::Expired;
-                    attempt.look_at = None;
-                } else if attempt.look_at.is_some() {
-                    attempt.look_at = Some(at.now + chrono::TimeDelta::seconds(10));
-                }
-            }
-            // An answer that comes twice, or too late, changes nothing but when to look again.
-            _ => {
-                let open = attempt.state.is_open() || attempt.records.is_open();
-                attempt.look_at = open.then_some(soon);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// 下一步 of step 1.
-#[derive(Debug, Clone)]
-pub struct LeaveVerification {
-    /// Of which application.
-    pub application: ApplicationId,
-}
-
-impl Command for LeaveVerification {
-    type Done = Saved;
-
-    fn decide(&self, applicant: &mut Applicant, at: &Moment<'_>, _: &mut Effects) -> Result<Saved, Rejection> {
-        change_draft(applicant, self.application, at, |application, _| {
-            if !application.may_leave_verification() {
-                return Err(Rejection::NotNow("not-verified"));
-            }
-            application.verified = true;
-            Ok(())
-        })
     }
 }
 

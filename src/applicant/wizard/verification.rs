@@ -8,8 +8,9 @@ use actors::Refusal;
 use domain::Rejection;
 use domain::application::Application;
 use domain::steps::StepName;
-use domain::submission::{AskRecords, AskVerification, LeaveVerification, UseAssistedWay};
-use domain::verification::{Records, Verification, VerificationState};
+use domain::verification::{
+    AskRecords, AskVerification, LeaveVerification, Records, UseAssistedWay, Verification, VerificationState,
+};
 use gateways::identity::Callback;
 use maud::{Markup, html};
 

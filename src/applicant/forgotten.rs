@@ -149,16 +149,22 @@ pub async fn finish(ctx: Ctx, ticket: web::Query<Ticket>, posted: Posted) -> Ans
     if !errors.is_empty() {
         return wrong(errors);
     }
-    let none = || vec![FieldError::new("code", "code-none")];
+    // One answer for every failure: another would say whether there is an account.
+    let none = || vec![FieldError::new("code", "code-refused")];
     let Some((id, channel)) = open(&ctx, &ticket.ticket) else { return wrong(none()) };
     let Some(to) = address(&ctx, id, channel).await else { return wrong(none()) };
-    if let Err(error) = code::check(&ctx, &format!("forgotten:{id}"), &to, posted.get("code")).await? {
-        return wrong(vec![error]);
+    if code::check(&ctx, &format!("forgotten:{id}"), &to, posted.get("code")).await?.is_err() {
+        return wrong(none());
     }
     let password = posted.get("password").to_owned();
     let hash = ctx.hashing(move || store::hash_password(&password)).await?;
     ctx.site().tree.command(id, SetPassword { hash }).await?;
-    ctx.db(move |store| store.end_sessions(&id.to_string())).await?;
+    ctx.db(move |store| {
+        // Who has proven to be the owner is not locked out any more.
+        store.login_succeeded(&id.to_string())?;
+        store.end_sessions(&id.to_string())
+    })
+    .await?;
     ctx.flash("flash-password");
     Ok(ctx.redirect("/login"))
 }

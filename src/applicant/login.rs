@@ -19,7 +19,8 @@ const FIELDS: [Field; 2] = [
     Field::must("login_password", Kind::Password).autocomplete("current-password"),
 ];
 /// Checked when there is no such account, so that both answers take as long.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Zm9yIG5vYm9keSBhdCBhbGwgLSAzMiBieXRlcyE";
+pub const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Zm9yIG5vYm9keSBhdCBhbGwgLSAzMiBieXRlcyE";
 
 /// Where to go afterwards.
 #[derive(Deserialize)]
@@ -27,8 +28,9 @@ pub struct Next {
     next: Option<String>,
 }
 
-fn own(path: &str) -> bool {
-    path.starts_with('/') && !path.starts_with("//") && !path.contains('\\')
+/// Whether a path leads nowhere but to a page of ours: browsers drop control characters, so none may be in it.
+pub fn own(path: &str) -> bool {
+    path.starts_with('/') && !path.starts_with("//") && path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
 }
 
 /// `GET /login`

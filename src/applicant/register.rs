@@ -44,7 +44,7 @@ fn form(ctx: &Ctx, shown: &Shown) -> HttpResponse {
             p { (ctx.t("register-words")) }
             (summary(ctx, shown))
             @if duplicate { p { a href="/login" { (ctx.t("nav-login")) } " · " a href="/forgotten" { (ctx.t("forgotten-title")) } } }
-            form id="main" method="post" novalidate {
+            form id="main" method="post" action="/register" novalidate {
                 (token(ctx))
                 section { h2 { (ctx.t("register-who")) }
                     (group(&["nationality", "name", "gender", "document_type", "document_number", "valid_from", "valid_to", "permanent"])) }

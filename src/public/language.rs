@@ -16,6 +16,5 @@ pub async fn switch(ctx: Ctx, posted: Posted) -> Answer {
         ctx.site().tree.command(id, SetLanguage { language }).await?;
     }
     let back = posted.get("back");
-    let own = back.starts_with('/') && !back.starts_with("//") && !back.contains('\\');
-    Ok(ctx.redirect(if own { back } else { "/" }))
+    Ok(ctx.redirect(if crate::applicant::login::own(back) { back } else { "/" }))
 }

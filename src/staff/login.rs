@@ -63,7 +63,9 @@ pub async fn enter(ctx: Ctx, posted: Posted) -> Answer {
         Ok(found) => found,
         Err(seconds) => return wrong(FieldError::new("staff_user", "locked").with("minutes", (seconds + 59) / 60)),
     };
-    let hash = found.as_ref().map(|secret| secret.password_hash.clone()).unwrap_or_default();
+    let hash = found.as_ref().map(|secret| secret.password_hash.clone());
+    // An unknown name takes as long as a known one.
+    let hash = hash.unwrap_or_else(|| crate::applicant::login::NOBODY.to_owned());
     let right = ctx.hashing(move || Ok(store::verify_password(&password, &hash).unwrap_or(false))).await?;
     let Some(secret) = found.filter(|_| right) else {
         return wrong(FieldError::new("staff_user", "login"));

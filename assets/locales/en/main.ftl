@@ -623,6 +623,7 @@ error-code-shape = The code has six digits
 error-code-wrong = Wrong code: { $left } tries left
 error-code-dead = Too many wrong tries: get another code
 error-code-expired = The code has expired: get another one
+error-code-refused = Wrong or no longer good: check it, or get another code
 error-code-none = No code is open: get another one
 error-code-wait-seconds = Wait { $count } seconds before the next code
 error-code-wait-minutes = Too many codes: wait { $count } minutes

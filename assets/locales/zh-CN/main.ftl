@@ -623,6 +623,7 @@ error-code-shape = 验证码为六位数字
 error-code-wrong = 验证码不正确，还可尝试 { $left } 次
 error-code-dead = 输入错误次数过多，此验证码已失效，请重新获取
 error-code-expired = 验证码已过期，请重新获取
+error-code-refused = 验证码不正确或已失效，请检查后重试，或重新获取
 error-code-none = 没有可用的验证码，请重新获取
 error-code-wait-seconds = 请 { $count } 秒后再获取验证码
 error-code-wait-minutes = 获取次数过多，请 { $count } 分钟后再试

@@ -151,6 +151,7 @@ fn person(store: &store::Store, n: u32) -> (String, String) {
         valid_to: None,
         phone: format!("138{n:08}"),
         email: format!("sample{n}@example.com"),
+        verified: vec![domain::effects::Channel::Sms],
         language: Language::Chinese,
         terms: "2026-11".into(),
         real_name_confirmed: true,
@@ -163,9 +164,9 @@ fn person(store: &store::Store, n: u32) -> (String, String) {
     let applicant = Applicant {
         id: ApplicantId::fresh(),
         version: 1,
-        account,
+        account: Arc::new(account),
         password_hash: "none".into(),
-        applications: vec![application],
+        applications: vec![Arc::new(application)],
     };
     let holder = applicant.id.to_string();
     store.commit(None, applicant, Effects::default(), now).unwrap();
@@ -180,7 +181,7 @@ fn world() -> World {
     let cli = <renzheng::cli::Cli as clap::Parser>::parse_from(["renzheng", "--data", folder.path().to_str().unwrap()]);
     let outside = renzheng::demo::Outside { sandbox: None, http_port: 9, smtp_port: 9 };
     let parts = renzheng::demo::parts(&cli, &origin, &outside);
-    let store = renzheng::boot::store(&parts).unwrap();
+    let store = renzheng::boot::store(&parts, Utc::now()).unwrap();
     let tree = renzheng::boot::tree(&parts, Arc::clone(&store), Arc::new(SystemClock)).unwrap();
     let site = Arc::new(Site::new(tree, origin.clone(), origin.clone(), None));
     let visit = "a".repeat(64);

@@ -14,7 +14,7 @@ use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpServer, web};
 use actors::{Blocking, DieAt, Outside, Tree, TreeSettings, World};
 use anyhow::{Context, bail};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use domain::calendar::Calendar;
 use gateways::identity::{IdentityClient, IdentitySettings};
 use gateways::mail::{MailClient, MailSettings};
@@ -25,6 +25,7 @@ use supervision::{Clock, SystemClock};
 
 use crate::cli::{Cli, Command};
 use crate::config::Config;
+use crate::demo::DemoClock;
 use crate::web::posted::FORM_MOST;
 use crate::web::site::Site;
 use crate::{demo, web as kit};
@@ -71,12 +72,12 @@ pub struct Parts {
 ///
 /// # Errors
 /// When it can't be opened.
-pub fn store(parts: &Parts) -> anyhow::Result<Arc<Store>> {
+pub fn store(parts: &Parts, now: DateTime<Utc>) -> anyhow::Result<Arc<Store>> {
     let master = hex::decode(&parts.master_key).context("the master key is not hexadecimal")?;
     let keys = Keys::from_master(&master)?;
     let blobs = Blobs::open(&parts.blobs).context("the folder of files can't be used")?;
     let store = Store::open(&parts.database_url, keys, blobs).context("the database can't be used")?;
-    store.take_over(Utc::now())?;
+    store.take_over(now)?;
     Ok(Arc::new(store))
 }
 
@@ -122,6 +123,7 @@ pub fn tree(parts: &Parts, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow::
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/assets/{version}/{path:.*}", web::get().to(kit::assets::serve))
+        .route("/demo/clock", web::post().to(demo::shift))
         .configure(crate::public::routes)
         .configure(crate::applicant::routes)
         .configure(crate::staff::routes)
@@ -211,13 +213,16 @@ async fn run_demo(cli: &Cli) -> anyhow::Result<()> {
     demo::folder(&cli.data)?;
     let listener = demo::listen(cli.port, "--port or RENZHENG_PORT")?;
     let origin = format!("http://127.0.0.1:{}", listener.local_addr()?.port());
-    let outside = demo::outside(cli, &origin)?;
+    let clock = Arc::new(DemoClock::open(&cli.data));
+    let outside = demo::outside(cli, &origin, &clock)?;
     let parts = demo::parts(cli, &origin, &outside);
-    let store = store(&parts)?;
+    let store = store(&parts, clock.now())?;
     demo::seed(&store)?;
-    let tree = tree(&parts, store, Arc::new(SystemClock))?;
+    let tree = tree(&parts, store, Arc::clone(&clock) as Arc<dyn Clock>)?;
     let sandbox = parts.sandbox.clone().unwrap_or_default();
-    let site = Arc::new(Site::new(tree, origin.clone(), sandbox.clone(), Some(sandbox.clone())));
+    let mut site = Site::new(tree, origin.clone(), sandbox.clone(), Some(sandbox.clone()));
+    site.demo_clock = Some(clock);
+    let site = Arc::new(site);
     let words = format!(
         "\n  site       {origin}/\n  sandbox    {sandbox}/inbox (SMS and mail), {sandbox}/people (whom to play, test cards)\n  \
          staff      {origin}/staff  users intake, evaluator, approver, operator; password {}\n  codes      {sandbox}/staff\n  \
@@ -279,7 +284,7 @@ async fn run_serve(config: &Config) -> anyhow::Result<()> {
     let gateway = origin_of(&parts.union_pay.front_url)?;
     let listener = TcpListener::bind(&config.listen)
         .with_context(|| format!("{} can't be listened on: change `listen` in the settings", config.listen))?;
-    let tree = tree(&parts, store(&parts)?, Arc::new(SystemClock))?;
+    let tree = tree(&parts, store(&parts, Utc::now())?, Arc::new(SystemClock))?;
     let mut site = Site::new(tree, parts.site.clone(), gateway, None);
     site.behind_proxy = config.behind_proxy;
     let site = Arc::new(site);

@@ -1,21 +1,26 @@
 //! The demo world: everything on one machine, made on the first start, with invented staff and known secrets.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use actix_web::{HttpResponse, web};
 use anyhow::{Context, bail};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use domain::staff::Role;
 use gateways::identity::IdentitySettings;
 use gateways::mail::MailSettings;
 use gateways::sms::SmsSettings;
 use gateways::unionpay::UnionPaySettings;
 use sandbox::{Sandbox, StaffCode};
+use serde::Deserialize;
 use store::Store;
+use supervision::{Clock, ShiftedClock, Sleep};
 
 use crate::boot::Parts;
 use crate::cli::Cli;
+use crate::web::site::Site;
 
 /// The demo's master key; `serve` refuses it.
 pub const MASTER_KEY: &str = "64656d6f2d6b65792d64656d6f2d6b65792d64656d6f2d6b65792d64656d6f21";
@@ -30,7 +35,7 @@ const STAFF: [(&str, &str, &[Role], &[u8; 20]); 4] = [
 ];
 
 /// SMS templates of the sandbox by kind of notice.
-const TEMPLATES: [(&str, &str); 10] = [
+const TEMPLATES: [(&str, &str); 11] = [
     ("code", "SMS_100000001"),
     ("registered", "SMS_100000002"),
     ("submitted", "SMS_100000003"),
@@ -41,6 +46,7 @@ const TEMPLATES: [(&str, &str); 10] = [
     ("surplus", "SMS_100000008"),
     ("password-changed", "SMS_100000009"),
     ("registered-name", "SMS_100000010"),
+    ("contact-changed", "SMS_100000011"),
 ];
 
 /// The demo's staff, for the sandbox's page of codes.
@@ -79,6 +85,56 @@ pub fn listen(port: u16, setting: &str) -> anyhow::Result<TcpListener> {
     })
 }
 
+/// The clock of the demo and of its sandbox: it can be moved, and stays moved over restarts.
+pub struct DemoClock {
+    clock: ShiftedClock,
+    file: PathBuf,
+}
+
+impl DemoClock {
+    /// The clock whose offset in seconds is kept in the demo's folder.
+    pub fn open(folder: &Path) -> Self {
+        let file = folder.join("clock");
+        let seconds = std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok());
+        Self { clock: ShiftedClock::at(seconds.unwrap_or(0)), file }
+    }
+
+    /// Moves it by so many seconds.
+    pub fn shift(&self, seconds: i64) {
+        self.clock.shift(seconds);
+        if let Err(error) = std::fs::write(&self.file, self.clock.offset().to_string()) {
+            tracing::error!(%error, "the demo's clock could not be written down");
+        }
+    }
+}
+
+impl Clock for DemoClock {
+    fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    fn sleep(&self, span: Duration) -> Sleep {
+        self.clock.sleep(span)
+    }
+}
+
+/// By how much the clock is moved.
+#[derive(Deserialize)]
+pub struct Shift {
+    seconds: i64,
+}
+
+/// `POST /demo/clock`, in the demo alone: moves the service's clock when the sandbox runs in a process of its own.
+pub async fn shift(site: web::Data<Site>, shift: web::Json<Shift>) -> HttpResponse {
+    match &site.demo_clock {
+        Some(clock) => {
+            clock.shift(shift.seconds);
+            HttpResponse::NoContent().finish()
+        }
+        None => HttpResponse::NotFound().finish(),
+    }
+}
+
 /// The sandbox of the demo, and the ports of whichever sandbox is used.
 pub struct Outside {
     /// Its own sandbox, unless it uses one that runs elsewhere.
@@ -93,7 +149,8 @@ pub struct Outside {
 ///
 /// # Errors
 /// When a port is taken.
-pub fn outside(cli: &Cli, site: &str) -> anyhow::Result<Outside> {
+pub fn outside(cli: &Cli, site: &str, clock: &Arc<DemoClock>) -> anyhow::Result<Outside> {
+    let (shared, moved) = (Arc::clone(clock), Arc::clone(clock));
     if let Some(ports) = &cli.sandbox {
         let Some((http, smtp)) = ports.split_once(':') else { bail!("--sandbox wants HTTP-PORT:SMTP-PORT") };
         return Ok(Outside { sandbox: None, http_port: http.parse()?, smtp_port: smtp.parse()? });
@@ -105,7 +162,8 @@ pub fn outside(cli: &Cli, site: &str) -> anyhow::Result<Outside> {
         http_port: cli.sandbox_port,
         smtp_port: cli.smtp_port,
         memory: Some(cli.data.join("sandbox.json")),
-        now: Arc::new(Utc::now),
+        now: Arc::new(move || shared.now()),
+        shift: Arc::new(move |seconds| moved.shift(seconds)),
         staff: staff_codes(),
         site: site.to_owned(),
     };

@@ -93,6 +93,11 @@ pub async fn pages(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<actix_web::body::BoxBody>, actix_web::Error> {
     // The request is not cloned: it must be unique while it is routed. Handlers' errors are responses already here.
+    if request.uri().to_string().contains("%00") {
+        // No address of ours has it, and one database refuses it.
+        let page = plain_page(&Ctx::of(request.request()), StatusCode::BAD_REQUEST);
+        return Ok(request.into_response(page));
+    }
     let answered = next.call(request).await?.map_into_boxed_body();
     let status = answered.status();
     let failure = answered.response().error().and_then(|error| error.as_error::<Failure>());

@@ -12,7 +12,7 @@ use domain::ids::{ApplicantId, NoticeId};
 use domain::money::FEE;
 use domain::payment::Attempt;
 use domain::person::{Gender, Language};
-use store::{Blobs, CodeCheck, Keys, Realm, Store, StoreError};
+use store::{Blobs, CodeCheck, Keys, Limit, Realm, Store, StoreError};
 use tempfile::TempDir;
 
 struct Base {
@@ -55,12 +55,19 @@ fn applicant() -> Applicant {
         valid_to: None,
         phone: format!("13{}", &unique[..9]),
         email: format!("{unique}@example.com"),
+        verified: vec![Channel::Sms],
         language: Language::Chinese,
         terms: "2026-11".into(),
         real_name_confirmed: true,
         registered_at: now(),
     };
-    Applicant { id: ApplicantId::fresh(), version: 1, account, password_hash: "none".into(), applications: vec![] }
+    Applicant {
+        id: ApplicantId::fresh(),
+        version: 1,
+        account: Arc::new(account),
+        password_hash: "none".into(),
+        applications: vec![],
+    }
 }
 
 fn kept(store: &Store) -> Applicant {
@@ -74,9 +81,9 @@ fn r1_10_one_account_per_document_phone_and_mail() {
         for change in 0..3 {
             let mut second = applicant();
             match change {
-                0 => second.account.document_number = first.account.document_number.clone(),
-                1 => second.account.phone = first.account.phone.clone(),
-                _ => second.account.email = first.account.email.clone(),
+                0 => Arc::make_mut(&mut second.account).document_number = first.account.document_number.clone(),
+                1 => Arc::make_mut(&mut second.account).phone = first.account.phone.clone(),
+                _ => Arc::make_mut(&mut second.account).email = first.account.email.clone(),
             }
             assert!(base.store.is_registered(&second.account).unwrap(), "{name}");
             let refused = base.store.commit(None, second, Effects::default(), now());
@@ -98,7 +105,7 @@ fn a_commit_keeps_everything_and_a_stale_one_nothing() {
         application.submitted_at = Some(now());
         application.attempts.push(Attempt::open(FEE, now()));
         let (id, order) = (application.id, application.attempts[0].order.clone());
-        after.applications.push(application);
+        after.applications.push(Arc::new(application));
         let mut effects = Effects::default();
         effects.happened(id, "submitted", Actor::Applicant, "");
         effects.tell(&after.account, NoticeKind::Submitted, &[]);
@@ -128,7 +135,7 @@ fn r2_10_a_movement_is_booked_once_and_stays() {
         let mut after = before.clone();
         let application = Application::begin(now());
         let id = application.id;
-        after.applications.push(application);
+        after.applications.push(Arc::new(application));
         let mut effects = Effects::default();
         let key = format!("settle:{id}");
         effects.movements.push(Movement { key, application: id, from: "gateway", to: "fees", amount: FEE });
@@ -151,13 +158,13 @@ fn r2_10_a_notification_is_not_undone_by_an_older_answer() {
         let mut application = Application::begin(now());
         application.attempts.push(Attempt::open(FEE, now()));
         let order = application.attempts[0].order.clone();
-        after.applications.push(application);
+        after.applications.push(Arc::new(application));
         let committed = store.commit(Some(&before), after, Effects::default(), now()).unwrap().applicant;
         let read = store.attempt_by_order(&order).unwrap();
         store.keep_gateway_message(&order, "{}", now()).unwrap();
         // The session writes what an answer from before the notification says: nothing more to ask.
         let mut older = committed.clone();
-        older.applications[0].attempts[0].query_at = None;
+        Arc::make_mut(&mut older.applications[0]).attempts[0].query_at = None;
         store.commit(Some(&committed), older, Effects::default(), now()).unwrap();
         store.notification_followed(read.attempt.id, read.notified).unwrap();
         let due = store.attempt_by_order(&order).unwrap();
@@ -236,13 +243,13 @@ fn r2_1_locks_and_sessions() {
         let store = &base.store;
         let who = unique();
         for _ in 0..5 {
-            assert_eq!(store.locked_for(&who, now()).unwrap(), None, "{name}");
-            store.login_failed(&who, now()).unwrap();
+            assert_eq!(store.count_try(&who, Limit::GUESSES, now()).unwrap(), Ok(()), "{name}");
         }
-        assert_eq!(store.locked_for(&who, now()).unwrap(), Some(900), "{name}");
-        assert_eq!(store.locked_for(&who, now() + TimeDelta::minutes(16)).unwrap(), None, "{name}");
-        store.login_succeeded(&who).unwrap();
-        assert_eq!(store.locked_for(&who, now()).unwrap(), None);
+        assert_eq!(store.count_try(&who, Limit::GUESSES, now()).unwrap(), Err(900), "{name}");
+        let later = now() + TimeDelta::minutes(16);
+        assert_eq!(store.count_try(&who, Limit::GUESSES, later).unwrap(), Ok(()), "{name}");
+        store.forget_tries(&who).unwrap();
+        assert_eq!(store.count_try(&who, Limit::GUESSES, now()).unwrap(), Ok(()), "{name}");
         let token = store.begin_session(Realm::Applicant, &who, now()).unwrap();
         store.begin_session(Realm::Applicant, &who, now()).unwrap();
         assert_eq!(store.session(Realm::Applicant, &token, now()).unwrap().unwrap().holder, who);

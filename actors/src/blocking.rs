@@ -1,6 +1,7 @@
 //! Blocking work off the arbiters: bounded, so that a thousand uploads wait instead of starving everything.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Semaphore;
 
@@ -8,6 +9,23 @@ use tokio::sync::Semaphore;
 #[derive(Clone, Debug)]
 pub struct Blocking {
     turns: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// Counts one who waits for a turn, as long as that one waits.
+struct Waits(Arc<AtomicUsize>);
+
+impl Waits {
+    fn begin(waiting: &Arc<AtomicUsize>) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(waiting))
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Work was cut off, by a panic in it or because the process ends.
@@ -18,7 +36,12 @@ pub struct CutOff;
 impl Blocking {
     /// At most `most` at once.
     pub fn new(most: usize) -> Self {
-        Self { turns: Arc::new(Semaphore::new(most)) }
+        Self { turns: Arc::new(Semaphore::new(most)), waiting: Arc::default() }
+    }
+
+    /// How many wait for a turn: whoever can be told to come again later need not join them.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Runs `work` on a thread of its own as soon as there is a turn.
@@ -26,7 +49,9 @@ impl Blocking {
     /// # Errors
     /// [`CutOff`] when it panicked or was never run.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, CutOff> {
+        let waits = Waits::begin(&self.waiting);
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| CutOff)?;
+        drop(waits);
         tokio::task::spawn_blocking(move || {
             let _turn = turn;
             work()

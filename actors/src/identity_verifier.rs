@@ -37,9 +37,9 @@ impl IdentityVerifier {
             (VerificationState::Asked, _, _) => {
                 let request = FaceRequest {
                     outer_no: attempt.id.to_string(),
-                    name: account.name,
+                    name: account.name.clone(),
                     document_type: account.document_type.code().into(),
-                    document_no: account.document_number,
+                    document_no: account.document_number.clone(),
                     notify_url: format!("{}/identity/notify", self.world.settings.site),
                     ttl_seconds: u32::try_from(QR_SECONDS).unwrap_or(300),
                     scene: "degree-authentication".into(),

@@ -11,8 +11,11 @@ use domain::form::{self, Field, FieldError, Kind};
 use domain::person;
 use maud::{Markup, html};
 use serde::Deserialize;
+use store::Limit;
 
+use crate::applicant::login::account_key;
 use crate::applicant::{code, forgotten};
+use crate::error::Failure;
 use crate::web::Answer;
 use crate::web::components::rows;
 use crate::web::ctx::Ctx;
@@ -25,7 +28,11 @@ const PASSWORD: [Field; 3] = [
     Field::must("password", Kind::Password).autocomplete("new-password"),
     Field::must("password_again", Kind::Password).autocomplete("new-password"),
 ];
-const CONTACT: [Field; 2] = [Field::may("phone", Kind::Mobile), Field::may("email", Kind::Email)];
+const CONTACT: [Field; 3] = [
+    Field::may("phone", Kind::Mobile),
+    Field::may("email", Kind::Email),
+    Field::must("contact_password", Kind::Password).autocomplete("current-password"),
+];
 const CODE: [Field; 1] = [Field::must("code", Kind::Text(20)).autocomplete("one-time-code")];
 
 /// `GET /account`
@@ -51,6 +58,7 @@ fn page(ctx: &Ctx, me: &Applicant, shown: &Shown) -> HttpResponse {
     Page::new(ctx.t("account-title")).status(shown.status()).show(
         ctx,
         html! {
+            p class="crumbs" { a href="/centre" { (ctx.t("nav-centre")) } }
             h1 { (ctx.t("account-title")) }
             (summary(ctx, shown))
             p { (ctx.t("account-fixed")) }
@@ -84,14 +92,29 @@ fn page(ctx: &Ctx, me: &Applicant, shown: &Shown) -> HttpResponse {
     )
 }
 
+/// What is wrong with the present password as it was typed in `field`; guesses are limited.
+async fn own_password(ctx: &Ctx, me: &Applicant, posted: &Posted, field: &str) -> Result<Option<FieldError>, Failure> {
+    let (typed, hash) = (posted.get(field).to_owned(), me.password_hash.clone());
+    if typed.is_empty() {
+        return Ok(Some(FieldError::new(field, "missing")));
+    }
+    let (key, now) = (account_key(me.id), ctx.now());
+    if let Err(seconds) = ctx.db(move |store| store.count_try(&key, Limit::GUESSES, now)).await? {
+        return Ok(Some(FieldError::new(field, "locked").with("minutes", (seconds + 59) / 60)));
+    }
+    if !ctx.hashing(move || store::verify_password(&typed, &hash)).await? {
+        return Ok(Some(FieldError::new(field, "wrong-password")));
+    }
+    let key = account_key(me.id);
+    ctx.db(move |store| store.forget_tries(&key)).await?;
+    Ok(None)
+}
+
 /// `POST /account/password`
 pub async fn password(ctx: Ctx, posted: Posted) -> Answer {
     let me = ctx.me().await?;
     let mut errors = Vec::new();
-    let (typed, hash) = (posted.get("login_password").to_owned(), me.password_hash.clone());
-    if !ctx.hashing(move || store::verify_password(&typed, &hash)).await? {
-        errors.push(FieldError::new("login_password", "wrong-password"));
-    }
+    errors.extend(own_password(&ctx, &me, &posted, "login_password").await?);
     errors.extend(forgotten::new_password(&posted, &[&me.account.user_name, &me.account.phone, &me.account.email]));
     if !errors.is_empty() {
         return Ok(page(&ctx, &me, &Shown::wrong(posted.0, errors)));
@@ -100,12 +123,7 @@ pub async fn password(ctx: Ctx, posted: Posted) -> Answer {
     let hash = ctx.hashing(move || store::hash_password(&password)).await?;
     ctx.site().tree.command(me.id, SetPassword { hash }).await?;
     let (holder, now) = (me.id.to_string(), ctx.now());
-    let session = ctx
-        .db(move |store| {
-            store.end_sessions(&holder)?;
-            store.begin_session(store::Realm::Applicant, &holder, now)
-        })
-        .await?;
+    let session = ctx.db(move |store| store.begin_session(store::Realm::Applicant, &holder, now)).await?;
     ctx.set_session(&session);
     ctx.flash("flash-password");
     Ok(ctx.redirect("/account"))
@@ -125,6 +143,9 @@ pub async fn contact(ctx: Ctx, posted: Posted) -> Answer {
         (None, None) => return wrong(vec![FieldError::new("phone", "missing")]),
         (Some(_), Some(_)) => return wrong(vec![FieldError::new("email", "one-at-a-time")]),
     };
+    if let Some(error) = own_password(&ctx, &me, &posted, "contact_password").await? {
+        return wrong(vec![error]);
+    }
     if let Err(error) = code::send(&ctx, &format!("contact:{}", me.id), channel, &to).await? {
         let name = if channel == Channel::Sms { "phone" } else { "email" };
         return wrong(vec![FieldError { field: name.into(), ..error }]);
@@ -151,6 +172,7 @@ fn confirm_page(ctx: &Ctx, ticket: &str, shown: &Shown) -> HttpResponse {
     Page::new(ctx.t("confirm-code-title")).status(shown.status()).show(
         ctx,
         html! {
+            p class="crumbs" { a href="/account" { (ctx.t("account-title")) } }
             h1 { (ctx.t("confirm-code-title")) }
             (summary(ctx, shown))
             form method="post" action={"/account/contact/confirm?ticket=" (ticket)} novalidate {

@@ -5,6 +5,7 @@ use actix_web::{HttpResponse, web};
 use domain::Rejection;
 use domain::application::Application;
 use domain::case::Stage;
+use domain::ids::ApplicationId;
 use maud::{Markup, html};
 use store::TimelineRow;
 
@@ -19,9 +20,9 @@ const EVENTS_MOST: i64 = 100;
 
 /// `GET /case/{id}`
 pub async fn show(ctx: Ctx, id: web::Path<String>) -> Answer {
-    let (me, application) = open(&ctx, &id).await?;
-    let key = application.id;
-    let timeline = ctx.db(move |store| store.timeline(key, EVENTS_MOST)).await?;
+    let key: ApplicationId = id.parse().map_err(|_| Rejection::NotFound)?;
+    let (me, timeline) = ctx.me_and(None, move |store| store.timeline(key, EVENTS_MOST)).await?;
+    let application = me.application(key)?;
     let title = if application.title().is_empty() { ctx.t("case-untitled") } else { application.title().to_owned() };
     Ok(Page::new(title.clone()).show(
         &ctx,
@@ -29,12 +30,12 @@ pub async fn show(ctx: Ctx, id: web::Path<String>) -> Answer {
             p class="crumbs" { a href="/centre/applications" { (ctx.t("centre-applications")) } }
             h1 { (title) }
             p { (stage_tag(&ctx, application.stage())) " " @if let Some(number) = &application.number { span class="number" { (number) } } }
-            (whose_move(&ctx, &application))
-            (next(&ctx, &application))
-            (result(&ctx, &application))
-            (track(&ctx, &application))
+            (whose_move(&ctx, application))
+            (next(&ctx, application))
+            (result(&ctx, application))
+            (track(&ctx, application))
             section { h2 { (ctx.t("timeline")) } (events(&ctx, &timeline)) }
-            details { summary { (ctx.t("case-answers")) } (confirm::sections(&ctx, &me, &application, false)) }
+            details { summary { (ctx.t("case-answers")) } (confirm::sections(&ctx, &me, application, false)) }
         },
     ))
 }

@@ -16,7 +16,7 @@ use crate::web::posted::Posted;
 pub async fn show(ctx: Ctx) -> Answer {
     let me = ctx.me().await?;
     let name = domain::person::masked_name(&me.account.name);
-    let waiting: Vec<&Application> = me
+    let waiting: Vec<_> = me
         .applications
         .iter()
         .filter(|application| matches!(application.stage(), Stage::Draft | Stage::Submitted))

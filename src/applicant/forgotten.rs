@@ -13,6 +13,7 @@ use maud::html;
 use serde::Deserialize;
 
 use crate::applicant::code;
+use crate::applicant::login::account_key;
 use crate::error::Failure;
 use crate::web::Answer;
 use crate::web::ctx::Ctx;
@@ -71,13 +72,13 @@ fn open(ctx: &Ctx, ticket: &str) -> Option<(ApplicantId, Channel)> {
     Some((id.parse().ok()?, Channel::from_code(channel)?))
 }
 
-/// Where the account's code goes, if there is an account.
-async fn address(ctx: &Ctx, id: ApplicantId, channel: Channel) -> Option<String> {
+/// Where the account's code goes, if there is an account: the chosen channel if its address has proven itself by a
+/// code, else the one that has. An address that was only typed may be a stranger's.
+async fn address(ctx: &Ctx, id: ApplicantId, chosen: Channel) -> Option<(Channel, String)> {
     let applicant = ctx.site().tree.applicant(id).await.ok()?;
-    Some(match channel {
-        Channel::Sms => applicant.account.phone.clone(),
-        Channel::Mail => applicant.account.email.clone(),
-    })
+    let verified = &applicant.account.verified;
+    let channel = if verified.contains(&chosen) { chosen } else { *verified.first()? };
+    Some((channel, applicant.account.address(channel).to_owned()))
 }
 
 /// `POST /forgotten`
@@ -93,7 +94,7 @@ pub async fn ask(ctx: Ctx, posted: Posted) -> Answer {
     let channel = Channel::from_code(domain::form::text(&answers, "channel")).unwrap_or(Channel::Sms);
     let found = ctx.db(move |store| store.find_login(&who)).await?.map(|(id, _)| id);
     if let Some(id) = found
-        && let Some(to) = address(&ctx, id, channel).await
+        && let Some((channel, to)) = address(&ctx, id, channel).await
     {
         // A limit that is reached is not told: it would say that there is an account.
         let _ = code::send(&ctx, &format!("forgotten:{id}"), channel, &to).await?;
@@ -152,7 +153,7 @@ pub async fn finish(ctx: Ctx, ticket: web::Query<Ticket>, posted: Posted) -> Ans
     // One answer for every failure: another would say whether there is an account.
     let none = || vec![FieldError::new("code", "code-refused")];
     let Some((id, channel)) = open(&ctx, &ticket.ticket) else { return wrong(none()) };
-    let Some(to) = address(&ctx, id, channel).await else { return wrong(none()) };
+    let Some((_, to)) = address(&ctx, id, channel).await else { return wrong(none()) };
     if code::check(&ctx, &format!("forgotten:{id}"), &to, posted.get("code")).await?.is_err() {
         return wrong(none());
     }
@@ -161,8 +162,7 @@ pub async fn finish(ctx: Ctx, ticket: web::Query<Ticket>, posted: Posted) -> Ans
     ctx.site().tree.command(id, SetPassword { hash }).await?;
     ctx.db(move |store| {
         // Who has proven to be the owner is not locked out any more.
-        store.login_succeeded(&id.to_string())?;
-        store.end_sessions(&id.to_string())
+        store.forget_tries(&account_key(id))
     })
     .await?;
     ctx.flash("flash-password");

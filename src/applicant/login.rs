@@ -1,11 +1,13 @@
 //! Logging in and out (R2.1); what was typed before a session ran out comes along.
 
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpResponse, web};
 use domain::form::{Field, FieldError, Kind, Raw};
+use domain::ids::ApplicantId;
 use domain::person::Language;
 use maud::html;
 use serde::Deserialize;
-use store::Realm;
+use store::{Limit, Realm};
 
 use crate::web::Answer;
 use crate::web::components::button_link;
@@ -26,6 +28,11 @@ pub const NOBODY: &str =
 #[derive(Deserialize)]
 pub struct Next {
     next: Option<String>,
+}
+
+/// The name by which guesses at an account's password are counted, wherever they are made.
+pub fn account_key(id: ApplicantId) -> String {
+    format!("password:{id}")
 }
 
 /// Whether a path leads nowhere but to a page of ours: browsers drop control characters, so none may be in it.
@@ -86,18 +93,17 @@ pub async fn enter(ctx: Ctx, posted: Posted) -> Answer {
     if !missing.is_empty() {
         return wrong(missing);
     }
-    let (name, now) = (who.clone(), ctx.now());
+    let (name, network, now) = (who.clone(), format!("logins:{}", ctx.network()), ctx.now());
+    let door = network.clone();
     let (key, found) = ctx
         .db(move |store| {
             let found = store.find_login(&name)?;
             // By account, however it was written; a name without an account locks as well, so that neither shows.
-            let key = found.as_ref().map_or_else(|| format!("name:{}", name.to_lowercase()), |(id, _)| id.to_string());
-            if let Some(seconds) = store.locked_for(&key, now)? {
-                return Ok((key, Err(seconds)));
-            }
-            // Counted before it is tried, so that tries at once count as many.
-            store.login_failed(&key, now)?;
-            Ok((key, Ok(found)))
+            let key =
+                found.as_ref().map_or_else(|| format!("name:{}", name.to_lowercase()), |(id, _)| account_key(*id));
+            let here = store.count_try(&door, Limit::LOGINS_OF_NETWORK, now)?;
+            let allowed = if here.is_ok() { store.count_try(&key, Limit::GUESSES, now)? } else { here };
+            Ok((key, allowed.map(|()| found)))
         })
         .await?;
     let found = match found {
@@ -115,7 +121,8 @@ pub async fn enter(ctx: Ctx, posted: Posted) -> Answer {
     let holder = id.to_string();
     let session = ctx
         .db(move |store| {
-            store.login_succeeded(&key)?;
+            store.forget_tries(&key)?;
+            store.forget_try(&network)?;
             store.begin_session(Realm::Applicant, &holder, now)
         })
         .await?;
@@ -153,5 +160,8 @@ pub async fn leave(ctx: Ctx, _: Posted) -> Answer {
     }
     ctx.forget_session();
     ctx.flash("flash-logged-out");
-    Ok(ctx.redirect("/"))
+    // Images of documents may lie in the cache of a shared computer.
+    let mut gone = ctx.redirect("/");
+    gone.headers_mut().insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\""));
+    Ok(gone)
 }

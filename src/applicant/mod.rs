@@ -20,6 +20,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/register/{id}", web::get().to(register::confirm))
         .route("/register/{id}", web::post().to(register::finish))
         .route("/register/{id}/code", web::post().to(register::again))
+        .route("/register/{id}/edit", web::post().to(register::edit))
         .route("/login", web::get().to(login::show))
         .route("/login", web::post().to(login::enter))
         .route("/logout", web::post().to(login::leave))

@@ -26,7 +26,7 @@ const MESSAGE_MOST: usize = 32 * 1024;
 /// `GET /payments`
 pub async fn list(ctx: Ctx) -> Answer {
     let me = ctx.me().await?;
-    let mut attempts: Vec<(&Application, &Attempt)> = Vec::new();
+    let mut attempts: Vec<(&Arc<Application>, &Attempt)> = Vec::new();
     for application in &me.applications {
         attempts.extend(application.attempts.iter().map(|attempt| (application, attempt)));
     }
@@ -59,7 +59,7 @@ pub async fn list(ctx: Ctx) -> Answer {
 }
 
 /// The paid attempt with this order, of this applicant.
-fn paid<'a>(me: &'a Applicant, order: &str) -> Result<(&'a Application, &'a Attempt), Rejection> {
+fn paid<'a>(me: &'a Applicant, order: &str) -> Result<(&'a Arc<Application>, &'a Attempt), Rejection> {
     let all = me
         .applications
         .iter()
@@ -154,7 +154,9 @@ pub async fn returned(ctx: Ctx, form: web::Form<BTreeMap<String, String>>) -> An
         }
         Err(_) => "/payments".to_owned(),
     };
-    Ok(ctx.redirect(&to))
+    // Without cookies: this post comes from the bank's page, so the browser sent none of ours, and a new one would
+    // make every other open page of ours a stranger's.
+    Ok(HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish())
 }
 
 /// `GET /pay/return`: how a failed payment comes back, without data.

@@ -1,5 +1,8 @@
 //! Registration (guide 一, R1): the details, then the code that proves the phone or mailbox, then the account.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use domain::applicant::{Account, Applicant};
@@ -10,7 +13,7 @@ use domain::person::{self, Language};
 use domain::registration::{self, FIELDS, Registration, TERMS_VERSION};
 use gateways::identity::{RealNameRequest, RealNameResult};
 use maud::html;
-use store::{PendingRegistration, StoreError};
+use store::{Limit, RegistrationState, StoreError};
 
 use crate::applicant::code;
 use crate::error::Failure;
@@ -22,6 +25,8 @@ use crate::web::layout::{Page, token};
 use crate::web::posted::Posted;
 
 const PURPOSE: &str = "register";
+/// Looks for the account that the other of two clicks is making, a tenth of a second apart.
+const TWINS_PATIENCE: u32 = 10;
 /// The code and the agreement.
 const CONFIRM: [Field; 2] =
     [Field::must("code", Kind::Text(20)).autocomplete("one-time-code"), Field::must("agree", Kind::Tick)];
@@ -68,18 +73,38 @@ pub async fn details(ctx: Ctx, posted: Posted) -> Answer {
         Err(errors) => return wrong(errors),
     };
     let account = account(&ctx, &pending, String::new(), false);
-    if ctx.db(move |store| store.is_registered(&account)).await? {
-        return wrong(vec![FieldError::new("document_number", "duplicate")]);
+    let limits = [
+        (format!("registrations:{}", ctx.network()), Limit::REGISTRATIONS_OF_NETWORK),
+        (format!("registrations:{}", account.document_number), Limit::REGISTRATIONS_OF_DOCUMENT),
+    ];
+    let now = ctx.now();
+    let known = ctx
+        .db(move |store| {
+            for (whose, limit) in &limits {
+                if let Err(seconds) = store.count_try(whose, *limit, now)? {
+                    return Ok(Err(seconds));
+                }
+            }
+            store.is_registered(&account).map(Ok)
+        })
+        .await?;
+    match known {
+        Ok(false) => {}
+        Ok(true) => return wrong(vec![FieldError::new("document_number", "duplicate")]),
+        Err(seconds) => {
+            let error = FieldError::new("document_number", "registrations").with("minutes", (seconds + 59) / 60);
+            return wrong(vec![error]);
+        }
     }
-    if let Err(error) = real_name(&ctx, &pending).await {
-        return wrong(vec![error]);
-    }
+    let confirmed = match real_name(&ctx, &pending).await {
+        Ok(confirmed) => confirmed,
+        Err(error) => return wrong(vec![error]),
+    };
     let (channel, to) = chosen(&pending);
-    let (kept, now) = (pending.clone(), ctx.now());
     if let Err(error) = code::send(&ctx, PURPOSE, channel, &to).await? {
         return wrong(vec![FieldError { field: "channel".into(), ..error }]);
     }
-    let id = ctx.db(move |store| store.keep_registration(&kept, now)).await?;
+    let id = ctx.db(move |store| store.keep_registration(pending, confirmed, now)).await?;
     Ok(ctx.redirect(&format!("/register/{id}")))
 }
 
@@ -103,6 +128,7 @@ fn account(ctx: &Ctx, pending: &Registration, user_name: String, real_name_confi
         valid_to: pending.valid_to,
         phone: said("phone"),
         email: said("email"),
+        verified: vec![chosen(pending).0],
         language: ctx.language(),
         terms: TERMS_VERSION.into(),
         real_name_confirmed,
@@ -133,9 +159,37 @@ async fn real_name(ctx: &Ctx, pending: &Registration) -> Result<bool, FieldError
     }
 }
 
-async fn pending(ctx: &Ctx, id: &str) -> Result<PendingRegistration, Failure> {
-    let (id, now) = (id.to_owned(), ctx.now());
-    ctx.db(move |store| store.registration(&id, now)).await
+/// A registration that waits for its code.
+struct Waiting {
+    id: String,
+    registration: Registration,
+    confirmed: bool,
+}
+
+/// The registration of an address, or the page to show in its place: it is done, or gone.
+async fn waiting(ctx: &Ctx, id: &str) -> Result<Result<Waiting, HttpResponse>, Failure> {
+    let (key, now) = (id.to_owned(), ctx.now());
+    match ctx.db(move |store| store.registration(&key, now)).await {
+        Ok(RegistrationState::Waiting { registration, confirmed }) => {
+            Ok(Ok(Waiting { id: id.to_owned(), registration, confirmed }))
+        }
+        Ok(RegistrationState::Done(user_name)) => Ok(Err(done(ctx, &user_name))),
+        Err(Failure::Rejected(_)) => Ok(Err(gone(ctx))),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn done(ctx: &Ctx, user_name: &str) -> HttpResponse {
+    let sent = ctx.site().tree.world.settings.password_in_notice;
+    Page::new(ctx.t("registered-title")).show(
+        ctx,
+        html! {
+            h1 { (ctx.t("registered-title")) }
+            div class="done" { p { (ctx.t("registered-user")) " " strong class="number" { (user_name) } } }
+            p { (ctx.t(if sent { "registered-words" } else { "registered-words-name" })) }
+            p { (button_link("/login", &ctx.t("nav-login"))) }
+        },
+    )
 }
 
 fn gone(ctx: &Ctx) -> HttpResponse {
@@ -149,7 +203,7 @@ fn gone(ctx: &Ctx) -> HttpResponse {
     )
 }
 
-fn confirm_page(ctx: &Ctx, pending: &PendingRegistration, shown: &Shown) -> HttpResponse {
+fn confirm_page(ctx: &Ctx, pending: &Waiting, shown: &Shown) -> HttpResponse {
     let (channel, to) = chosen(&pending.registration);
     let masked = match channel {
         Channel::Sms => person::masked_phone(&to),
@@ -173,6 +227,7 @@ fn confirm_page(ctx: &Ctx, pending: &PendingRegistration, shown: &Shown) -> Http
                 div class="actions" {
                     button type="submit" { (ctx.t("register-do")) }
                     button type="submit" class="secondary" formaction={"/register/" (pending.id) "/code"} formnovalidate { (ctx.t("code-again")) }
+                    button type="submit" class="link" formaction={"/register/" (pending.id) "/edit"} formnovalidate { (ctx.t("register-edit")) }
                 }
             }
         },
@@ -181,31 +236,37 @@ fn confirm_page(ctx: &Ctx, pending: &PendingRegistration, shown: &Shown) -> Http
 
 /// `GET /register/{id}`
 pub async fn confirm(ctx: Ctx, path: web::Path<String>) -> Answer {
-    match pending(&ctx, &path).await {
-        Ok(pending) => Ok(confirm_page(&ctx, &pending, &Shown::default())),
-        Err(Failure::Rejected(_)) => Ok(gone(&ctx)),
-        Err(failure) => Err(failure),
-    }
+    Ok(match waiting(&ctx, &path).await? {
+        Ok(waiting) => confirm_page(&ctx, &waiting, &Shown::default()),
+        Err(instead) => instead,
+    })
 }
 
 /// `POST /register/{id}/code`: sends another code; the earlier one stays good.
 pub async fn again(ctx: Ctx, path: web::Path<String>, posted: Posted) -> Answer {
-    let pending = match pending(&ctx, &path).await {
-        Ok(pending) => pending,
-        Err(Failure::Rejected(_)) => return Ok(gone(&ctx)),
-        Err(failure) => return Err(failure),
+    let waiting = match waiting(&ctx, &path).await? {
+        Ok(waiting) => waiting,
+        Err(instead) => return Ok(instead),
     };
-    let (channel, to) = chosen(&pending.registration);
+    let (channel, to) = chosen(&waiting.registration);
     let errors = code::send(&ctx, PURPOSE, channel, &to).await?.err().into_iter().collect();
-    Ok(confirm_page(&ctx, &pending, &Shown::wrong(posted.0, errors)))
+    Ok(confirm_page(&ctx, &waiting, &Shown::wrong(posted.0, errors)))
 }
 
-/// `POST /register/{id}`: 立即注册.
+/// `POST /register/{id}/edit`: back to the form, with everything but the passwords in it.
+pub async fn edit(ctx: Ctx, path: web::Path<String>, _: Posted) -> Answer {
+    Ok(match waiting(&ctx, &path).await? {
+        Ok(waiting) => form(&ctx, &Shown::of(waiting.registration.answers)),
+        Err(instead) => instead,
+    })
+}
+
+/// `POST /register/{id}`: 立即注册. Pressed twice, it makes one account, and says so both times.
 pub async fn finish(ctx: Ctx, path: web::Path<String>, posted: Posted) -> Answer {
-    let pending = match pending(&ctx, &path).await {
-        Ok(pending) => pending,
-        Err(Failure::Rejected(_)) => return Ok(gone(&ctx)),
-        Err(failure) => return Err(failure),
+    let id = path.into_inner();
+    let pending = match waiting(&ctx, &id).await? {
+        Ok(waiting) => waiting,
+        Err(instead) => return Ok(instead),
     };
     if let Some(language) = posted.some("switch_language").and_then(Language::from_tag) {
         return Ok(confirm_page(&ctx.in_language(language), &pending, &Shown::of(posted.0)));
@@ -217,31 +278,26 @@ pub async fn finish(ctx: Ctx, path: web::Path<String>, posted: Posted) -> Answer
     }
     let (_, to) = chosen(&pending.registration);
     if let Err(error) = code::check(&ctx, PURPOSE, &to, posted.get("code")).await? {
+        // The first of two clicks may have used the code a moment ago.
+        for _ in 0..TWINS_PATIENCE {
+            if error.code != "code-none" {
+                break;
+            }
+            if let Err(instead) = waiting(&ctx, &id).await? {
+                return Ok(instead);
+            }
+            actix_web::rt::time::sleep(Duration::from_millis(100)).await;
+        }
         return wrong(vec![error]);
     }
-    let confirmed = match real_name(&ctx, &pending.registration).await {
-        Ok(confirmed) => confirmed,
-        Err(error) => return Ok(form(&ctx, &Shown::wrong(pending.registration.answers.clone(), vec![error]))),
+    let Some(user_name) = create(&ctx, &pending.registration, pending.confirmed).await? else {
+        let error = FieldError::new("document_number", "duplicate");
+        return Ok(form(&ctx, &Shown::wrong(pending.registration.answers.clone(), vec![error])));
     };
-    let user_name = match create(&ctx, &pending.registration, confirmed).await? {
-        Some(user_name) => user_name,
-        None => {
-            let error = FieldError::new("document_number", "duplicate");
-            return Ok(form(&ctx, &Shown::wrong(pending.registration.answers.clone(), vec![error])));
-        }
-    };
-    let id = pending.id.clone();
-    ctx.db(move |store| store.forget_registration(&id)).await?;
+    let key = id.clone();
+    ctx.db(move |store| store.finish_registration(&key, &user_name)).await?;
     ctx.site().tree.world.wake.notices();
-    Ok(Page::new(ctx.t("registered-title")).show(
-        &ctx,
-        html! {
-            h1 { (ctx.t("registered-title")) }
-            div class="done" { p { (ctx.t("registered-user")) " " strong class="number" { (user_name) } } }
-            p { (ctx.t("registered-words")) }
-            p { (button_link("/login", &ctx.t("nav-login"))) }
-        },
-    ))
+    Ok(ctx.redirect(&format!("/register/{id}")))
 }
 
 /// Makes the account; `None` when document, phone or e-mail are taken.
@@ -256,7 +312,13 @@ async fn create(ctx: &Ctx, pending: &Registration, confirmed: bool) -> Result<Op
         effects.tell(&account, NoticeKind::Registered, &[("username", &user_name), ("password", shown)]);
         let id = ApplicantId::fresh();
         effects.audited(Actor::Applicant, "registered", format!("applicant:{id}"));
-        let new = Applicant { id, version: 1, account, password_hash: password_hash.clone(), applications: Vec::new() };
+        let new = Applicant {
+            id,
+            version: 1,
+            account: Arc::new(account),
+            password_hash: password_hash.clone(),
+            applications: Vec::new(),
+        };
         let now = ctx.now();
         let made = ctx
             .db(move |store| match store.commit(None, new, effects, now) {

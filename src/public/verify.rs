@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use domain::form::{Field, Kind, text};
 use domain::person;
 use maud::{Markup, html};
-use store::Verified;
+use store::{Limit, Verified};
 
 use crate::error::Failure;
 use crate::web::Answer;
@@ -51,12 +51,12 @@ pub async fn by_number(ctx: Ctx, posted: Posted) -> Answer {
     let (who, now) = (format!("verify:{}", ctx.network()), ctx.now());
     let found = ctx
         .db(move |store| {
-            if let Some(seconds) = store.locked_for(&who, now)? {
+            if let Err(seconds) = store.count_try(&who, Limit::GUESSES, now)? {
                 return Ok(Err(seconds));
             }
             let found = store.certificate_by_number(&number, &name)?;
-            if found.is_none() {
-                store.login_failed(&who, now)?;
+            if found.is_some() {
+                store.forget_try(&who)?;
             }
             Ok(Ok(found))
         })

@@ -10,7 +10,7 @@ use domain::Rejection;
 use domain::applicant::Applicant;
 use domain::application::Application;
 use domain::case::{Outcome, REASONS, Stage};
-use domain::decision::{Decide, OfficerAct};
+use domain::decision::{Decide, OfficerAct, Seen};
 use domain::effects::{Actor, AuditEntry};
 use domain::form::FieldError;
 use domain::ids::{ApplicationId, MaterialId};
@@ -20,7 +20,7 @@ use domain::verification::Records;
 use maud::{Markup, html};
 use store::TimelineRow;
 
-use crate::applicant::wizard::{confirm, experience, materials};
+use crate::applicant::wizard::{confirm, experience, materials, verification};
 use crate::error::Failure;
 use crate::web::Answer;
 use crate::web::components::{day, instant, rows, stage_tag, whose_move};
@@ -31,11 +31,11 @@ use crate::web::posted::Posted;
 
 const EVENTS_MOST: i64 = 200;
 
-async fn load(ctx: &Ctx, id: &str) -> Result<(Arc<Applicant>, Application), Failure> {
+async fn load(ctx: &Ctx, id: &str) -> Result<(Arc<Applicant>, Arc<Application>), Failure> {
     let id: ApplicationId = id.parse().map_err(|_| Rejection::NotFound)?;
     let owner = ctx.db(move |store| store.owner_of(id)).await?;
     let applicant = ctx.site().tree.applicant(owner).await?;
-    let application = applicant.application(id)?.clone();
+    let application = Arc::clone(applicant.application(id)?);
     Ok((applicant, application))
 }
 
@@ -96,18 +96,13 @@ fn who_did(ctx: &Ctx, timeline: &[TimelineRow], names: &[(String, String)]) -> M
 }
 
 fn identity(ctx: &Ctx, applicant: &Applicant, application: &Application) -> Markup {
-    let verification = application.verification();
-    let state = match (application.assisted, verification) {
-        (Some(_), _) => ctx.t("assisted-title"),
-        (None, Some(last)) => ctx.t(&format!("verification-{}", last.state.code())),
-        (None, None) => ctx.t("not-given"),
-    };
+    let state = verification::state(ctx, application);
     let real_name = ctx.t(if applicant.account.real_name_confirmed { "real-name-confirmed" } else { "real-name-open" });
     html! {
         section {
             h2 { (ctx.t("step-verification")) }
             (rows(&[(ctx.t("real-name"), real_name), (ctx.t("step-verification"), state)]))
-            @if let Some(Records::Ready { crossings }) = verification.map(|last| &last.records) {
+            @if let Some(Records::Ready { crossings }) = application.verification().map(|last| &last.records) {
                 table {
                     caption { (ctx.t("records-title")) }
                     thead { tr { th scope="col" { (ctx.t("records-date")) } th scope="col" { (ctx.t("records-direction")) } th scope="col" { (ctx.t("records-port")) } } }
@@ -153,7 +148,7 @@ fn form(ctx: &Ctx, application: &Application, act: &str, body: &Markup) -> Marku
     html! {
         form method="post" action={"/staff/case/" (application.id)} class="act" {
             (token(ctx))
-            input type="hidden" name="seen" value=(application.stage().code());
+            input type="hidden" name="seen" value=(Seen::of(application));
             input type="hidden" name="act" value=(act);
             (body)
         }
@@ -246,7 +241,11 @@ pub async fn act(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
         "send-back" => OfficerAct::SendBack { note: text("note") },
         _ => return Err(Rejection::NotFound.into()),
     };
-    let seen = Stage::from_code(posted.get("seen")).unwrap_or(application.stage());
+    // A page that says nothing has seen nothing.
+    let Some(seen) = Seen::parse(posted.get("seen")) else {
+        return view(&ctx, &officer, &applicant, &application, StatusCode::CONFLICT, &Shown::of(posted.0.clone()))
+            .await;
+    };
     let command = Decide { application: application.id, officer: officer.clone(), act, seen };
     match ctx.site().tree.command(applicant.id, command).await {
         Ok(stage) => {

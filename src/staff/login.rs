@@ -1,10 +1,12 @@
 //! Staff log in with password and second factor (R6.1); a time step is used once.
 
 use actix_web::HttpResponse;
+use domain::effects::{Actor, AuditEntry};
 use domain::form::{Field, FieldError, Kind};
+use domain::ids::StaffId;
 use domain::one_time::{totp_step, typed_code};
 use maud::html;
-use store::Realm;
+use store::{Limit, Realm};
 
 use crate::error::Failure;
 use crate::web::Answer;
@@ -48,15 +50,18 @@ pub async fn enter(ctx: Ctx, posted: Posted) -> Answer {
     if user.is_empty() {
         return wrong(FieldError::new("staff_user", "missing"));
     }
-    let (key, name, now) = (format!("staff:{user}"), user.clone(), ctx.now());
+    let (name, now) = (user.clone(), ctx.now());
+    let limits =
+        [(format!("logins:{}", ctx.network()), Limit::LOGINS_OF_NETWORK), (format!("staff:{user}"), Limit::GUESSES)];
+    let tried = limits.clone();
     let found = ctx
-        .db(move |store| match store.locked_for(&key, now)? {
-            Some(seconds) => Ok(Err(seconds)),
-            None => {
-                // Counted before it is tried, so that tries at once count as many.
-                store.login_failed(&key, now)?;
-                Ok(Ok(store.staff_by_name(&name)?))
+        .db(move |store| {
+            for (whose, limit) in &tried {
+                if let Err(seconds) = store.count_try(whose, *limit, now)? {
+                    return Ok(Err(seconds));
+                }
             }
+            store.staff_by_name(&name).map(Ok)
         })
         .await?;
     let found = match found {
@@ -67,18 +72,31 @@ pub async fn enter(ctx: Ctx, posted: Posted) -> Answer {
     // An unknown name takes as long as a known one.
     let hash = hash.unwrap_or_else(|| crate::applicant::login::NOBODY.to_owned());
     let right = ctx.hashing(move || Ok(store::verify_password(&password, &hash).unwrap_or(false))).await?;
+    let known = found.as_ref().map(|secret| secret.officer.id);
     let Some(secret) = found.filter(|_| right) else {
+        if let Some(id) = known {
+            refused(&ctx, id).await?;
+        }
         return wrong(FieldError::new("staff_user", "login"));
     };
     let holder = secret.officer.id.to_string();
     let session = ctx
         .db(move |store| {
-            store.login_succeeded(&format!("staff:{user}"))?;
+            let [(network, _), (guesses, _)] = &limits;
+            store.forget_try(network)?;
+            store.forget_tries(guesses)?;
             store.begin_session(Realm::StaffHalf, &holder, now)
         })
         .await?;
     ctx.set_staff(&session, Realm::StaffHalf);
     Ok(ctx.redirect("/staff/code"))
+}
+
+/// Notes a log-in that failed at a member of staff's name, for the audit log.
+async fn refused(ctx: &Ctx, id: StaffId) -> Result<(), Failure> {
+    let entry = AuditEntry { by: Actor::System, act: "log-in-refused", subject: format!("staff:{id}") };
+    let now = ctx.now();
+    ctx.db(move |store| store.note(&entry, now)).await
 }
 
 fn code_page(ctx: &Ctx, shown: &Shown) -> HttpResponse {
@@ -110,14 +128,14 @@ pub async fn second(ctx: Ctx, posted: Posted) -> Answer {
         .db(move |store| match store.session(Realm::StaffHalf, &token, now)? {
             Some(row) => {
                 let secret = store.staff(&row.holder)?;
-                let locked = store.locked_for(&format!("totp:{}", row.holder), now)?;
+                let locked = store.count_try(&format!("totp:{}", row.holder), Limit::GUESSES, now)?;
                 Ok(Some((secret, locked)))
             }
             None => Ok(None),
         })
         .await?;
     let Some((secret, locked)) = found else { return Err(Failure::StaffLoginFirst) };
-    if let Some(seconds) = locked {
+    if let Err(seconds) = locked {
         return wrong(FieldError::new("totp", "locked").with("minutes", (seconds + 59) / 60));
     }
     let id = secret.officer.id;
@@ -127,15 +145,15 @@ pub async fn second(ctx: Ctx, posted: Posted) -> Answer {
         None => false,
     };
     if !used {
-        ctx.db(move |store| store.login_failed(&format!("totp:{id}"), now)).await?;
+        refused(&ctx, id).await?;
         return wrong(FieldError::new("totp", "totp"));
     }
     let session = ctx
         .db(move |store| {
-            store.login_succeeded(&format!("totp:{id}"))?;
+            store.forget_tries(&format!("totp:{id}"))?;
             store.end_session(&half)?;
-            let by = domain::effects::Actor::Staff(id);
-            store.note(&domain::effects::AuditEntry { by, act: "logged-in", subject: format!("staff:{id}") }, now)?;
+            let by = Actor::Staff(id);
+            store.note(&AuditEntry { by, act: "logged-in", subject: format!("staff:{id}") }, now)?;
             store.begin_session(Realm::Staff, &id.to_string(), now)
         })
         .await?;

@@ -25,6 +25,8 @@ use crate::web::site::Site;
 
 /// The headers that pages ask for.
 const HEADERS: [&str; 5] = ["Origin", "Host", "Sec-Fetch-Site", "HX-Request-Type", "X-Forwarded-For"];
+/// Passwords that may wait to be hashed: with two at a time, half a second's work.
+const HASHING_QUEUE_MOST: usize = 40;
 const LANGUAGE: &str = "rz_language";
 const VISIT: &str = "rz_visit";
 const APPLICANT: &str = "rz_session";
@@ -77,7 +79,12 @@ impl Ctx {
             site: site.unwrap_or_else(|| unreachable!("the site is app data of every request")),
             headers: HEADERS
                 .iter()
-                .filter_map(|name| Some((*name, request.headers().get(*name)?.to_str().ok()?.to_owned())))
+                .filter_map(|name| {
+                    // A header may stand on several lines; together they are one list.
+                    let lines: Vec<&str> =
+                        request.headers().get_all(*name).filter_map(|line| line.to_str().ok()).collect();
+                    (!lines.is_empty()).then(|| (*name, lines.join(",")))
+                })
                 .collect(),
             received,
             path: request.uri().path_and_query().map_or_else(|| "/".into(), ToString::to_string),
@@ -151,6 +158,21 @@ impl Ctx {
     /// The path and query of the request.
     pub fn path(&self) -> String {
         self.inner.path.clone()
+    }
+
+    /// Where a reader can be sent back to: the address itself, or for one that takes posts alone the page whose form
+    /// posts to it.
+    pub fn resting_place(&self) -> String {
+        let parts: Vec<&str> = self.inner.path.trim_matches('/').split('/').collect();
+        match parts.as_slice() {
+            ["apply", id, "materials", _] => format!("/apply/{id}/materials"),
+            ["apply", id, "reopen"] => format!("/apply/{id}/payment"),
+            ["account", "password" | "contact" | "logout-everywhere"] => "/account".into(),
+            ["register", id, "code" | "edit"] => format!("/register/{id}"),
+            ["pay", "return"] => "/payments".into(),
+            ["language" | "logout"] => "/".into(),
+            _ => self.path(),
+        }
     }
 
     /// The nonce of this response.
@@ -286,12 +308,15 @@ impl Ctx {
     /// Runs password hashing or the like, bounded.
     ///
     /// # Errors
-    /// What the work says.
+    /// What the work says; `TooMany` when too many wait already.
     pub async fn hashing<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Failure> {
         let blocking = self.site().tree.world.hashing.clone();
+        if blocking.waiting() >= HASHING_QUEUE_MOST {
+            return Err(Failure::TooMany(60));
+        }
         Ok(run(&blocking, work).await?)
     }
 
@@ -319,17 +344,37 @@ impl Ctx {
     /// # Errors
     /// `LoginFirst`.
     pub async fn me_keeping(&self, typed: Option<&Raw>) -> Result<Arc<Applicant>, Failure> {
+        Ok(self.me_and(typed, |_| Ok(())).await?.0)
+    }
+
+    /// The logged-in applicant, and what else the page needs of the rows: one visit to the database for both. `more`
+    /// must not take for granted that what it reads is the applicant's own.
+    ///
+    /// # Errors
+    /// `LoginFirst`; what the store says.
+    pub async fn me_and<T: Send + 'static>(
+        &self,
+        typed: Option<&Raw>,
+        more: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<(Arc<Applicant>, T), Failure> {
         // Log-in and version in one look: the session actor's copy is mostly still true.
         let found = match self.session_token() {
             Some(token) => {
                 let now = self.now();
-                self.db(move |store| store.session_and_version(&token, now)).await?
+                let look = move |store: &Store| match store.session_and_version(&token, now)? {
+                    Some(found) => more(store).map(|more| Some((found, more))),
+                    None => Ok(None),
+                };
+                self.db(look).await?
             }
             None => None,
         };
         match found {
-            Some((id, version)) => Ok(self.site().tree.applicant_at(id, version).await?),
-            None => Err(Failure::LoginFirst { next: self.path(), kept: typed.and_then(|typed| self.keep(typed)) }),
+            Some(((id, version), more)) => Ok((self.site().tree.applicant_at(id, version).await?, more)),
+            None => {
+                let kept = typed.and_then(|typed| self.keep(typed));
+                Err(Failure::LoginFirst { next: self.resting_place(), kept })
+            }
         }
     }
 

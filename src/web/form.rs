@@ -2,6 +2,7 @@
 
 use actix_web::http::StatusCode;
 use domain::country;
+use domain::document_number::DocumentType;
 use domain::form::{Field, FieldError, Kind, Need, Raw};
 use domain::person::Language;
 use maud::{Markup, html};
@@ -169,10 +170,22 @@ fn select(
     value: &str,
     options: Vec<(String, String)>,
 ) -> Markup {
+    let option = |code: &str, words: &str| html! { option value=(code) selected[code == value] { (words) } };
     html! {
         select id=(name) name=(name) autocomplete=[complete] aria-describedby=[described] aria-invalid=[wrong.then_some("true")] {
             option value="" { (ctx.t("choose")) }
-            @for (code, words) in options { option value=(code) selected[code == value] { (words) } }
+            @if name == "document_type" {
+                // Which fit depends on the nationality above (R1.3); told apart here, so that it needs no script.
+                @for (group, nationality) in [("document-mainland", &["CN"][..]), ("document-hkmt", &country::HKMT), ("document-foreign", &["US"])] {
+                    optgroup label=(ctx.t(group)) {
+                        @for (code, words) in &options {
+                            @if DocumentType::from_code(code).is_some_and(|kind| nationality.iter().any(|one| kind.fits(one))) { (option(code, words)) }
+                        }
+                    }
+                }
+            } @else {
+                @for (code, words) in &options { (option(code, words)) }
+            }
         }
     }
 }

@@ -149,7 +149,7 @@ impl Page {
             } @else {
                 form method="post" action="/language" {
                     (token(ctx))
-                    input type="hidden" name="back" value=(ctx.path());
+                    input type="hidden" name="back" value=(ctx.resting_place());
                     button class="link" name="language" value=(other.tag()) lang=(other.tag()) { (name) }
                 }
             }

@@ -15,9 +15,6 @@ pub async fn headers<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
-    if request.uri().to_string().contains("%00") {
-        return Err(actix_web::error::ErrorBadRequest("NUL in the address"));
-    }
     let ctx = Ctx::of(request.request());
     let mut response = next.call(request).await?;
     let policy = format!(

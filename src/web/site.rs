@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use actors::Tree;
 
+use crate::demo::DemoClock;
+
 /// Shared by all workers.
 pub struct Site {
     /// The actors.
@@ -17,13 +19,23 @@ pub struct Site {
     pub sandbox: Option<String>,
     /// Whether a proxy of ours stands in front and says where requests come from.
     pub behind_proxy: bool,
+    /// The demo's clock, which can be moved.
+    pub demo_clock: Option<Arc<DemoClock>>,
     draining: AtomicBool,
 }
 
 impl Site {
     /// A site.
     pub fn new(tree: Arc<Tree>, origin: String, gateway_origin: String, sandbox: Option<String>) -> Self {
-        Self { tree, origin, gateway_origin, sandbox, behind_proxy: false, draining: AtomicBool::new(false) }
+        Self {
+            tree,
+            origin,
+            gateway_origin,
+            sandbox,
+            behind_proxy: false,
+            demo_clock: None,
+            draining: AtomicBool::new(false),
+        }
     }
 
     /// Whether cookies may travel by TLS alone.

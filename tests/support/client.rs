@@ -119,6 +119,12 @@ impl Visitor {
         Self { http, site: site.to_owned(), token: String::new() }
     }
 
+    /// The headers of a page.
+    pub async fn headers(&self, path: &str) -> (u16, reqwest::header::HeaderMap) {
+        let response = self.http.get(format!("{}{path}", self.site)).send().await.unwrap();
+        (response.status().as_u16(), response.headers().clone())
+    }
+
     async fn answer(&mut self, response: reqwest::Response) -> Answer {
         let status = response.status().as_u16();
         let to = response.headers().get("location").map(|to| to.to_str().unwrap().to_owned()).unwrap_or_default();
@@ -180,7 +186,7 @@ impl Visitor {
         assert_eq!(sent.status, 303, "{}", sent.body);
         let code = outside.code_for(&person.phone, seen);
         let done = self.post(&sent.to, &[("code", &code), ("agree", "yes")]).await;
-        assert_eq!(done.status, 200, "{}", done.body);
+        assert_eq!((done.status, done.to.as_str()), (303, sent.to.as_str()), "{}", done.body);
         self.login(person).await;
     }
 
@@ -286,13 +292,18 @@ impl Visitor {
 
     /// Logs a member of the demo's staff in.
     pub async fn staff(&mut self, user: &str) {
+        self.staff_at(user, chrono::Utc::now()).await;
+    }
+
+    /// The same when the clocks have been moved.
+    pub async fn staff_at(&mut self, user: &str, now: chrono::DateTime<chrono::Utc>) {
         let half = self
             .post("/staff/login", &[("staff_user", user), ("login_password", renzheng::demo::STAFF_PASSWORD)])
             .await;
         assert_eq!(half.to, "/staff/code", "{}", half.body);
         let codes = renzheng::demo::staff_codes();
         let secret = &codes.iter().find(|code| code.user == user).unwrap().secret;
-        let code = domain::one_time::totp(secret, chrono::Utc::now().timestamp()).unwrap();
+        let code = domain::one_time::totp(secret, now.timestamp()).unwrap();
         let entered = self.post("/staff/code", &[("totp", &code)]).await;
         assert_eq!(entered.status, 303, "{}", entered.body);
     }

@@ -2,10 +2,11 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use sandbox::State;
 use tempfile::TempDir;
 
@@ -14,12 +15,15 @@ pub struct Outside {
     pub http: u16,
     pub smtp: u16,
     pub state: Arc<State>,
+    seconds: Arc<AtomicI64>,
 }
 
 impl Outside {
     /// Starts a sandbox on free ports, on a thread of its own that lives as long as the test process.
     pub fn start() -> Self {
         let (send, receive) = mpsc::channel();
+        let seconds = Arc::new(AtomicI64::new(0));
+        let moved = Arc::clone(&seconds);
         std::thread::spawn(move || {
             let _ = rustls_provider();
             actix_web::rt::System::new().block_on(async move {
@@ -27,7 +31,8 @@ impl Outside {
                     http_port: 0,
                     smtp_port: 0,
                     memory: None,
-                    now: Arc::new(Utc::now),
+                    now: Arc::new(move || Utc::now() + TimeDelta::seconds(moved.load(Ordering::SeqCst))),
+                    shift: Arc::new(|_| {}),
                     staff: renzheng::demo::staff_codes(),
                     site: String::new(),
                 };
@@ -37,7 +42,23 @@ impl Outside {
             });
         });
         let (http, smtp, state) = receive.recv().unwrap();
-        Self { http, smtp, state }
+        Self { http, smtp, state, seconds }
+    }
+
+    /// What the moved clocks show.
+    pub fn now(&self) -> chrono::DateTime<Utc> {
+        Utc::now() + TimeDelta::seconds(self.seconds.load(Ordering::SeqCst))
+    }
+
+    /// Time passes: first out there, then in the service.
+    pub async fn pass(&self, server: &Server, span: TimeDelta) {
+        self.seconds.fetch_add(span.num_seconds(), Ordering::SeqCst);
+        let body = format!(r#"{{"seconds": {}}}"#, span.num_seconds());
+        let moved = reqwest::Client::new()
+            .post(format!("{}/demo/clock", server.site))
+            .header("Content-Type", "application/json")
+            .body(body);
+        assert_eq!(moved.send().await.unwrap().status(), 204);
     }
 
     /// The last code that was sent to an address; waits for it.
@@ -53,6 +74,17 @@ impl Outside {
             std::thread::sleep(Duration::from_millis(25));
         }
         panic!("no code arrived for {to}");
+    }
+
+    /// Waits until a message with these words has arrived.
+    pub async fn until(&self, to: &str, words: &str) {
+        for _ in 0..400 {
+            if self.messages_to(to).iter().any(|message| message.contains(words)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("no message with {words} arrived for {to}");
     }
 
     pub fn messages_to(&self, to: &str) -> Vec<String> {

@@ -1,11 +1,14 @@
 //! An applicant and everything that belongs to one: the unit that one session actor owns and one version guards.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::Rejection;
 use crate::application::Application;
 use crate::document_number::DocumentType;
+use crate::effects::Channel;
 use crate::ids::{ApplicantId, ApplicationId};
 use crate::person::{Gender, Language};
 
@@ -32,6 +35,9 @@ pub struct Account {
     pub phone: String,
     /// E-mail address.
     pub email: String,
+    /// By which of the two the owner has proven to read it; a forgotten password is reset by no other (R2.1).
+    #[serde(default)]
+    pub verified: Vec<Channel>,
     /// In which language notices are written.
     pub language: Language,
     /// Which version of terms and privacy policy was accepted (R1.8).
@@ -50,13 +56,21 @@ impl std::fmt::Debug for Account {
 }
 
 impl Account {
+    /// The phone number or the e-mail address.
+    pub fn address(&self, channel: Channel) -> &str {
+        match channel {
+            Channel::Sms => &self.phone,
+            Channel::Mail => &self.email,
+        }
+    }
+
     /// The birth date that the document number holds, if it does.
     pub fn birth_date(&self, today: NaiveDate) -> Option<NaiveDate> {
         crate::document_number::check(self.document_type, &self.document_number, today).ok()?.birth
     }
 }
 
-/// The whole.
+/// The whole. Its parts are shared between copies: a command copies what it changes, and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applicant {
     /// Who.
@@ -64,11 +78,11 @@ pub struct Applicant {
     /// Goes up by one with each commit; whoever commits on an old one decides again.
     pub version: i64,
     /// The account.
-    pub account: Account,
+    pub account: Arc<Account>,
     /// Argon2id in PHC form.
     pub password_hash: String,
     /// Applications, oldest first.
-    pub applications: Vec<Application>,
+    pub applications: Vec<Arc<Application>>,
 }
 
 impl Applicant {
@@ -76,7 +90,7 @@ impl Applicant {
     ///
     /// # Errors
     /// `NotFound`, whether it does not exist or is somebody else's.
-    pub fn application(&self, id: ApplicationId) -> Result<&Application, Rejection> {
+    pub fn application(&self, id: ApplicationId) -> Result<&Arc<Application>, Rejection> {
         self.applications.iter().find(|application| application.id == id).ok_or(Rejection::NotFound)
     }
 
@@ -85,6 +99,7 @@ impl Applicant {
     /// # Errors
     /// `NotFound`.
     pub fn application_mut(&mut self, id: ApplicationId) -> Result<&mut Application, Rejection> {
-        self.applications.iter_mut().find(|application| application.id == id).ok_or(Rejection::NotFound)
+        let application = self.applications.iter_mut().find(|application| application.id == id);
+        application.map(Arc::make_mut).ok_or(Rejection::NotFound)
     }
 }

@@ -163,14 +163,15 @@ impl Application {
                 .is_some_and(|last| last.state == VerificationState::Passed && last.records.is_final())
     }
 
-    /// Whether a step is done. The applicant's nationality decides which materials are asked for.
+    /// Whether a step is done: not while newer words for it lie unfinished. The applicant's nationality decides which materials are asked for.
     pub fn is_done(&self, step: StepName, nationality: &str, today: NaiveDate) -> bool {
         match step {
             StepName::Verification => self.verified,
-            StepName::Basic => !self.basic.is_empty(),
+            StepName::Basic => !self.basic.is_empty() && !self.unfinished.contains_key(step.slug()),
             StepName::Kind => self.kind.is_some(),
             StepName::Credential => {
-                self.kind.is_some_and(|kind| steps::check_credential(kind, &self.credential, today).is_ok())
+                let right = |kind| steps::check_credential(kind, &self.credential, today).is_ok();
+                !self.unfinished.contains_key(step.slug()) && self.kind.is_some_and(right)
             }
             StepName::Experience => self.experience_done && experience::missing(self).is_none(),
             StepName::Materials => self.materials_done && material::unfilled(self, nationality, today).is_empty(),

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use crate::Rejection;
 use crate::applicant::Applicant;
+use crate::application::Application;
 use crate::case::{Decision, NotAccepted, Outcome, Proposal, REASONS, Stage};
 use crate::certificate::{Certificate, Standing};
 use crate::command::Command;
@@ -44,6 +45,32 @@ pub enum OfficerAct {
     },
 }
 
+/// Where a case stood, and since when, to the microsecond: a proposal that was sent back and made anew is another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    stage: Stage,
+    micros: i64,
+}
+
+impl Seen {
+    /// What a page of `application` shows at present.
+    pub fn of(application: &Application) -> Self {
+        Self { stage: application.stage(), micros: application.since().timestamp_micros() }
+    }
+
+    /// Reads what [`Display`](std::fmt::Display) wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (stage, micros) = text.split_once('@')?;
+        Some(Self { stage: Stage::from_code(stage)?, micros: micros.parse().ok()? })
+    }
+}
+
+impl std::fmt::Display for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.stage.code(), self.micros)
+    }
+}
+
 /// One act of one officer on the case as it was when the page was made.
 #[derive(Debug, Clone)]
 pub struct Decide {
@@ -53,8 +80,8 @@ pub struct Decide {
     pub officer: Officer,
     /// What.
     pub act: OfficerAct,
-    /// The stage that the page showed: another one meanwhile is a conflict, shown as one.
-    pub seen: Stage,
+    /// What the page showed: anything else meanwhile, another proposal included, is a conflict, shown as one.
+    pub seen: Seen,
 }
 
 fn known_reason(reason: &str) -> Result<String, Rejection> {
@@ -84,7 +111,7 @@ impl Command for Decide {
         }
         let account = applicant.account.clone();
         let application = applicant.application_mut(self.application)?;
-        if application.stage() != self.seen {
+        if Seen::of(application) != self.seen {
             return Err(Rejection::Stale);
         }
         let by = Actor::Staff(self.officer.id);

@@ -51,6 +51,8 @@ pub enum NoticeKind {
     Registered,
     /// The password was changed.
     PasswordChanged,
+    /// Phone or e-mail was changed; told to the old ones.
+    ContactChanged,
     /// The application is submitted and to be paid.
     Submitted,
     /// The money came.
@@ -67,10 +69,11 @@ pub enum NoticeKind {
 
 impl NoticeKind {
     /// All.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Code,
         Self::Registered,
         Self::PasswordChanged,
+        Self::ContactChanged,
         Self::Submitted,
         Self::Paid,
         Self::Surplus,
@@ -85,6 +88,7 @@ impl NoticeKind {
             Self::Code => "code",
             Self::Registered => "registered",
             Self::PasswordChanged => "password-changed",
+            Self::ContactChanged => "contact-changed",
             Self::Submitted => "submitted",
             Self::Paid => "paid",
             Self::Surplus => "surplus",
@@ -186,6 +190,8 @@ pub struct Effects {
     pub movements: Vec<Movement>,
     /// Audit entries.
     pub audit: Vec<AuditEntry>,
+    /// Every log-in of the applicant ends.
+    pub log_out: bool,
 }
 
 /// When something is decided, and by what calendar.
@@ -217,12 +223,12 @@ impl Effects {
 
     /// Tells the applicant by SMS and e-mail (R2.15: on every such event).
     pub fn tell(&mut self, account: &crate::applicant::Account, kind: NoticeKind, params: &[(&str, &str)]) {
-        for (channel, to) in [(Channel::Sms, &account.phone), (Channel::Mail, &account.email)] {
+        for channel in [Channel::Sms, Channel::Mail] {
             self.notices.push(Notice {
                 id: NoticeId::fresh(),
                 channel,
                 kind,
-                to: to.clone(),
+                to: account.address(channel).to_owned(),
                 language: account.language.tag(),
                 params: params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             });

@@ -82,7 +82,10 @@ pub fn remarks(rows: &[Experience]) -> Vec<Remark> {
     let mut spans: Vec<_> = rows.iter().filter_map(|row| Some((row.start()?, row.end()?, row))).collect();
     spans.sort_by_key(|(start, end, _)| (*start, *end));
     let mut remarks = Vec::new();
-    for (first, second) in spans.iter().zip(spans.iter().skip(1)) {
+    let mut spans = spans.into_iter();
+    // Each row against the one that reaches furthest so far: a short one within a long one makes no gap.
+    let Some(mut first) = spans.next() else { return remarks };
+    for second in spans {
         let bridged = first.1.checked_add_months(Months::new(GAP_MONTHS + 1)).unwrap_or(first.1);
         if second.0 > bridged {
             remarks.push(Remark::Gap { from: first.1, to: second.0 });
@@ -91,6 +94,9 @@ pub fn remarks(rows: &[Experience]) -> Vec<Remark> {
         if touching < first.1 {
             let name = |row: &Experience| form::text(&row.answers, "study_institution").to_owned();
             remarks.push(Remark::Overlap { first: name(first.2), second: name(second.2) });
+        }
+        if second.1 > first.1 {
+            first = second;
         }
     }
     remarks

@@ -31,6 +31,8 @@ pub mod submission;
 pub mod verification;
 
 #[cfg(test)]
+mod case_tests;
+#[cfg(test)]
 mod tests;
 
 pub use rejection::Rejection;

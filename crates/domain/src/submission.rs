@@ -1,6 +1,7 @@
 //! The applicant's commands, from a new draft to its submission (guide 二.3, steps 1 to 7).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -33,7 +34,7 @@ pub(crate) fn change_draft(
     at: &Moment<'_>,
     change: impl FnOnce(&mut Application, &Account) -> Result<(), Rejection>,
 ) -> Result<Saved, Rejection> {
-    let account = applicant.account.clone();
+    let account = Arc::clone(&applicant.account);
     let application = applicant.application_mut(id)?;
     if application.stage() != Stage::Draft {
         return Err(Rejection::NotNow("submitted"));
@@ -82,7 +83,7 @@ impl Command for BeginApplication {
         }
         let mut application = Application::begin(at.now);
         application.id = self.id;
-        applicant.applications.push(application);
+        applicant.applications.push(Arc::new(application));
         effects.happened(self.id, "begun", Actor::Applicant, "");
         Ok(self.id)
     }
@@ -188,9 +189,7 @@ impl Command for KeepUnfinished {
             StepName::Credential => &steps::CREDENTIAL,
             _ => return Err(Rejection::NotFound),
         };
-        let fits =
-            |name: &String, value: &String| value.len() <= 4_000 && known.iter().any(|field| field.name == *name);
-        let raw = self.raw.iter().filter(|(name, value)| fits(name, value));
+        let raw = self.raw.iter().filter(|(name, _)| known.iter().any(|field| field.name == **name));
         let raw: Raw = raw.map(|(name, value)| (name.clone(), value.clone())).collect();
         change_draft(applicant, self.application, at, |application, _| {
             application.unfinished.insert(self.step.slug().into(), raw);
@@ -395,7 +394,9 @@ fn add_material(
     if application.materials.iter().any(|known| known.id == image.id) {
         return Ok(());
     }
-    if let Some(twin) = application.materials.iter().find(|known| known.original == image.original) {
+    // One scan may serve two slots, but not one slot twice.
+    let twin = |known: &&Material| known.slot == image.slot && known.original == image.original;
+    if let Some(twin) = application.materials.iter().find(twin) {
         let error = FieldError::new(&image.slot, "twin").with("slot", &twin.slot).with("file", &twin.file_name);
         return Err(Rejection::Form(vec![error]));
     }
@@ -478,6 +479,9 @@ impl Command for SubmitApplication {
         if !self.declared {
             return Err(Rejection::field("declaration", "tick"));
         }
+        // What is not asked for any more is not declared either.
+        let asked = material::slots(application, &account.nationality, at.today());
+        application.materials.retain(|image| asked.iter().any(|rule| rule.slot == image.slot));
         application.snapshot = Some(snapshot(application));
         application.submitted_at = Some(at.now);
         application.changed_at = at.now;

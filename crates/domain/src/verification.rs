@@ -233,20 +233,28 @@ impl Command for AskVerification {
     }
 }
 
-/// Takes the staffed way because the app can't be used (R2.3).
+/// Takes the staffed way because the app can't be used, or goes back to the app (R2.3).
 #[derive(Debug, Clone)]
-pub struct UseAssistedWay {
+pub struct ChooseWay {
     /// For which application.
     pub application: ApplicationId,
+    /// Whether staff look at the identity.
+    pub assisted: bool,
 }
 
-impl Command for UseAssistedWay {
+impl Command for ChooseWay {
     type Done = Saved;
 
     fn decide(&self, applicant: &mut Applicant, at: &Moment<'_>, effects: &mut Effects) -> Result<Saved, Rejection> {
-        effects.happened(self.application, "assisted", Actor::Applicant, "");
+        let kind = if self.assisted { "assisted" } else { "unassisted" };
+        effects.happened(self.application, kind, Actor::Applicant, "");
         change_draft(applicant, self.application, at, |application, _| {
-            application.assisted.get_or_insert(at.now);
+            if self.assisted {
+                application.assisted.get_or_insert(at.now);
+            } else {
+                application.assisted = None;
+                application.verified &= application.may_leave_verification();
+            }
             Ok(())
         })
     }

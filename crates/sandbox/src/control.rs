@@ -11,6 +11,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .route("/control/messages", web::get().to(messages))
         .route("/control/orders", web::get().to(orders))
         .route("/control/faces", web::get().to(faces))
+        .route("/control/clock", web::post().to(clock))
         .route("/control/switch", web::post().to(switch));
 }
 
@@ -32,6 +33,17 @@ async fn orders(state: web::Data<State>) -> HttpResponse {
 
 async fn faces(state: web::Data<State>) -> HttpResponse {
     HttpResponse::Ok().json(state.read(|book| json!(book.faces)))
+}
+
+#[derive(Deserialize)]
+struct Shift {
+    seconds: i64,
+}
+
+/// Moves the clock: ten months pass in a moment.
+async fn clock(state: web::Data<State>, shift: web::Json<Shift>) -> HttpResponse {
+    (state.shift)(shift.seconds);
+    HttpResponse::Ok().json(json!({"now": state.now()}))
 }
 
 #[derive(Deserialize)]

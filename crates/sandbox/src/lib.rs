@@ -64,6 +64,8 @@ pub struct Settings {
     pub memory: Option<PathBuf>,
     /// Time.
     pub now: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
+    /// Moves time by so many seconds, for everybody who goes by it.
+    pub shift: Arc<dyn Fn(i64) + Send + Sync>,
     /// Whose codes it shows.
     pub staff: Vec<StaffCode>,
     /// The site that it belongs to, for links.

@@ -10,7 +10,7 @@ use crate::state::State;
 use crate::{SMS_KEY_ID, SMS_KEY_SECRET};
 
 /// The texts of the approved templates.
-const TEMPLATES: [(&str, &str); 10] = [
+const TEMPLATES: [(&str, &str); 11] = [
     ("SMS_100000001", "您的验证码为 ${code}，10 分钟内有效，请勿告知他人。"),
     ("SMS_100000002", "您已完成注册。用户名 ${username}，密码 ${password}，请妥善保存。"),
     ("SMS_100000003", "您的认证申请 ${number} 已提交，请尽快在线支付认证费用。"),
@@ -21,6 +21,7 @@ const TEMPLATES: [(&str, &str); 10] = [
     ("SMS_100000008", "您为认证申请 ${number} 多支付的费用将退回原卡。"),
     ("SMS_100000009", "您的登录密码已修改。如非本人操作，请立即找回密码。"),
     ("SMS_100000010", "您已完成注册。用户名 ${username}。"),
+    ("SMS_100000011", "您账户登记的联系方式已修改。如非本人操作，请立即找回密码。"),
 ];
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {

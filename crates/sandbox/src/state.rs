@@ -116,6 +116,8 @@ pub struct State {
     book: Mutex<Book>,
     memory: Option<PathBuf>,
     now: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
+    /// Moves time.
+    pub(crate) shift: Arc<dyn Fn(i64) + Send + Sync>,
     /// Own origin.
     pub(crate) origin: String,
     /// The site's origin.
@@ -152,6 +154,7 @@ impl State {
             book: Mutex::new(book),
             memory: settings.memory,
             now: settings.now,
+            shift: settings.shift,
             origin: format!("http://127.0.0.1:{port}"),
             site: settings.site,
             staff: settings.staff,

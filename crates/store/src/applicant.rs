@@ -1,5 +1,7 @@
 //! An applicant, loaded whole and committed as a difference, guarded by one version.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 use domain::applicant::{Account, Applicant};
@@ -15,7 +17,7 @@ use domain::verification::Verification;
 
 use crate::connection::{AnyConnection, Store, hold};
 use crate::error::StoreError;
-use crate::schema::{applicant, application, attempt, certificate, counter, material, verification};
+use crate::schema::{applicant, application, attempt, certificate, counter, material, session, verification};
 use crate::sealing::Keys;
 use crate::time::{instant, stored};
 use crate::{audit, notice, payment, timeline};
@@ -136,9 +138,13 @@ impl Store {
             for changed in &after.applications {
                 let known = old.iter().find(|known| known.id == changed.id);
                 if known != Some(changed) {
+                    let known = known.map(|known| &**known);
                     write_application(connection, keys, &owner, known, changed)?;
                     write_children(connection, keys, &after, known, changed)?;
                 }
+            }
+            if effects.log_out {
+                diesel::delete(session::table.filter(session::holder.eq(&owner))).execute(connection)?;
             }
             payment::book(connection, &effects.movements, now)?;
             timeline::write(connection, &effects.timeline, now)?;
@@ -304,7 +310,7 @@ fn insert_applicant(connection: &mut AnyConnection, keys: &Keys, new: &Applicant
             applicant::phone_key.eq(phone),
             applicant::email_key.eq(email),
             applicant::password_hash.eq(&new.password_hash),
-            applicant::body.eq(keys.seal_json(&place("applicant", &id), &new.account)?),
+            applicant::body.eq(keys.seal_json(&place("applicant", &id), &*new.account)?),
         ))
         .execute(connection)?;
     Ok(())
@@ -329,7 +335,7 @@ fn update_applicant(
                 applicant::phone_key.eq(phone),
                 applicant::email_key.eq(email),
                 applicant::password_hash.eq(&after.password_hash),
-                applicant::body.eq(keys.seal_json(&place("applicant", &id), &after.account)?),
+                applicant::body.eq(keys.seal_json(&place("applicant", &id), &*after.account)?),
             ))
             .execute(connection)?
     };
@@ -349,6 +355,11 @@ fn next(connection: &mut AnyConnection, name: &str) -> Result<i64, StoreError> {
     Ok(row.select(counter::value).first(connection)?)
 }
 
+fn wants_number(application: &Application) -> bool {
+    (application.submitted_at.is_some() && application.number.is_none())
+        || application.certificates.iter().any(|issued| issued.number.is_none())
+}
+
 fn number_what_is_new(
     connection: &mut AnyConnection,
     after: &mut Applicant,
@@ -357,6 +368,10 @@ fn number_what_is_new(
 ) -> Result<(), StoreError> {
     let year = calendar::beijing(now).format("%Y").to_string();
     for changed in &mut after.applications {
+        if !wants_number(changed) {
+            continue;
+        }
+        let changed = Arc::make_mut(changed);
         if changed.submitted_at.is_some() && changed.number.is_none() {
             let number = format!("RZ{year}{:07}", next(connection, &format!("application:{year}"))?);
             for notice in effects.notices.iter_mut().filter(|notice| notice.params.is_empty()) {
@@ -533,7 +548,7 @@ fn load(connection: &mut AnyConnection, keys: &Keys, id: ApplicantId) -> Result<
         .find(&owner)
         .select((applicant::version, applicant::password_hash, applicant::body))
         .first(connection)?;
-    let account = keys.open_json(&place("applicant", &owner), &body)?;
+    let account = Arc::new(keys.open_json(&place("applicant", &owner), &body)?);
     let rows: Vec<ApplicationRow> =
         application::table.filter(application::applicant_id.eq(&owner)).order(application::id).load(connection)?;
     let mut applications = rows
@@ -543,6 +558,7 @@ fn load(connection: &mut AnyConnection, keys: &Keys, id: ApplicantId) -> Result<
     if !applications.is_empty() {
         load_children(connection, keys, &owner, &mut applications)?;
     }
+    let applications = applications.into_iter().map(Arc::new).collect();
     Ok(Applicant { id, version, account, password_hash, applications })
 }
 

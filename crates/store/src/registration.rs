@@ -7,28 +7,29 @@ use domain::one_time::{
     CODE_TRIES, CODE_TTL, CODES_PER_DAY, CODES_PER_HOUR, CODES_PER_HOUR_AND_NETWORK, CODES_PER_MINUTE,
 };
 use domain::registration::Registration;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::connection::{Store, hold};
 use crate::error::StoreError;
 use crate::notice;
-use crate::schema::{code, login_failure, registration};
+use crate::schema::{code, registration};
 use crate::time::{instant, stored};
 
 /// How long a registration waits for its code.
 const REGISTRATION_TTL: TimeDelta = TimeDelta::hours(2);
-/// Failed log-ins within [`LOCK`] after which a name is locked.
-pub const LOGIN_FAILURES_MOST: i64 = 5;
-/// How long a name stays locked.
-pub const LOCK: TimeDelta = TimeDelta::minutes(15);
-
-/// A registration whose form was right.
-#[derive(Debug)]
-pub struct PendingRegistration {
-    /// Its name in the address.
-    pub id: String,
-    /// What was typed, checked.
-    pub registration: Registration,
+/// How far a registration is.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum RegistrationState {
+    /// It waits for its code.
+    Waiting {
+        /// What was typed, checked.
+        registration: Registration,
+        /// Whether the identity service confirmed name and document.
+        confirmed: bool,
+    },
+    /// The account is made, with this user name; everything else is destroyed.
+    Done(String),
 }
 
 /// What a typed code is worth.
@@ -51,9 +52,15 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn keep_registration(&self, pending: &Registration, now: DateTime<Utc>) -> Result<String, StoreError> {
+    pub fn keep_registration(
+        &self,
+        registration: Registration,
+        confirmed: bool,
+        now: DateTime<Utc>,
+    ) -> Result<String, StoreError> {
         let id = Uuid::new_v4().simple().to_string();
-        let body = self.keys.seal_json(&format!("registration:{id}"), pending)?;
+        let state = RegistrationState::Waiting { registration, confirmed };
+        let body = self.keys.seal_json(&format!("registration:{id}"), &state)?;
         self.write(|connection| {
             diesel::delete(registration::table.filter(registration::expires_at.lt(stored(now)))).execute(connection)?;
             diesel::insert_into(registration::table)
@@ -71,25 +78,26 @@ impl Store {
     ///
     /// # Errors
     /// `Missing` when there is none any more.
-    pub fn registration(&self, id: &str, now: DateTime<Utc>) -> Result<PendingRegistration, StoreError> {
+    pub fn registration(&self, id: &str, now: DateTime<Utc>) -> Result<RegistrationState, StoreError> {
         self.read(|connection| {
             let body: Vec<u8> = registration::table
                 .find(id)
                 .filter(registration::expires_at.ge(stored(now)))
                 .select(registration::body)
                 .first(connection)?;
-            let registration = self.keys.open_json(&format!("registration:{id}"), &body)?;
-            Ok(PendingRegistration { id: id.to_owned(), registration })
+            self.keys.open_json(&format!("registration:{id}"), &body)
         })
     }
 
-    /// Forgets a registration, password and all.
+    /// Destroys what was typed, password and all; who presses the button a second time still learns the user name.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn forget_registration(&self, id: &str) -> Result<(), StoreError> {
+    pub fn finish_registration(&self, id: &str, user_name: &str) -> Result<(), StoreError> {
+        let state = RegistrationState::Done(user_name.to_owned());
+        let body = self.keys.seal_json(&format!("registration:{id}"), &state)?;
         self.write(|connection| {
-            diesel::delete(registration::table.find(id)).execute(connection)?;
+            diesel::update(registration::table.find(id)).set(registration::body.eq(body)).execute(connection)?;
             Ok(())
         })
     }
@@ -196,59 +204,6 @@ impl Store {
                 left = left.max(CODE_TRIES - tries - 1);
             }
             Ok(if left > 0 { CodeCheck::Wrong(left) } else { CodeCheck::Dead })
-        })
-    }
-
-    /// Seconds for which `who` is locked, or none: five failures in a quarter of an hour lock for as long.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn locked_for(&self, who: &str, now: DateTime<Utc>) -> Result<Option<i64>, StoreError> {
-        let who = self.keys.find("login", who);
-        self.read(|connection| {
-            let failures: Vec<chrono::NaiveDateTime> = login_failure::table
-                .filter(login_failure::who.eq(&who))
-                .filter(login_failure::at.gt(stored(now - LOCK)))
-                .order(login_failure::at.desc())
-                .select(login_failure::at)
-                .limit(LOGIN_FAILURES_MOST)
-                .load(connection)?;
-            if i64::try_from(failures.len()).unwrap_or(0) < LOGIN_FAILURES_MOST {
-                return Ok(None);
-            }
-            Ok(failures.last().map(|first| (instant(*first) + LOCK - now).num_seconds().max(1)))
-        })
-    }
-
-    /// Notes a failed log-in.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn login_failed(&self, who: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let who = self.keys.find("login", who);
-        self.write(|connection| {
-            diesel::delete(login_failure::table.filter(login_failure::at.lt(stored(now - TimeDelta::hours(24)))))
-                .execute(connection)?;
-            diesel::insert_into(login_failure::table)
-                .values((
-                    login_failure::id.eq(Uuid::now_v7().simple().to_string()),
-                    login_failure::who.eq(&who),
-                    login_failure::at.eq(stored(now)),
-                ))
-                .execute(connection)?;
-            Ok(())
-        })
-    }
-
-    /// Forgets the failures of `who` after a right password.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn login_succeeded(&self, who: &str) -> Result<(), StoreError> {
-        let who = self.keys.find("login", who);
-        self.write(|connection| {
-            diesel::delete(login_failure::table.filter(login_failure::who.eq(&who))).execute(connection)?;
-            Ok(())
         })
     }
 }

@@ -154,7 +154,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    login_failure (id) {
+    tries (id) {
         id -> Text,
         who -> Text,
         at -> Timestamp,

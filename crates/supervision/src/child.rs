@@ -143,12 +143,12 @@ pub struct Scope<'a, C: Child> {
 impl<C: Child> Scope<'_, C> {
     /// The present instant on the system's clock.
     pub fn now(&self) -> DateTime<Utc> {
-        self.core.system.now()
+        self.core.system().now()
     }
 
     /// The system's clock.
     pub fn clock(&self) -> Arc<dyn Clock> {
-        self.core.system.clock()
+        self.core.system().clock()
     }
 
     /// The child's own mailbox, which stays valid over restarts.
@@ -184,7 +184,7 @@ impl<C: Child> Scope<'_, C> {
 
     /// Calls `then` once `span` has passed.
     pub fn after(&mut self, span: Duration, then: impl FnOnce(&mut C, &mut Scope<'_, C>) + 'static) {
-        let sleep = self.core.system.clock().sleep(span);
+        let sleep = self.core.system().clock().sleep(span);
         self.spawn(sleep, move |child, scope, ()| then(child, scope));
     }
 

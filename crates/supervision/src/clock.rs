@@ -44,6 +44,11 @@ pub struct ShiftedClock {
 }
 
 impl ShiftedClock {
+    /// A clock that is so many seconds from the machine's.
+    pub fn at(seconds: i64) -> Self {
+        Self { seconds: AtomicI64::new(seconds) }
+    }
+
     /// Moves the clock by so many seconds from where it is now.
     pub fn shift(&self, seconds: i64) {
         self.seconds.fetch_add(seconds, Ordering::SeqCst);

@@ -204,7 +204,7 @@ where
                 if vitals.state() == State::Stopped {
                     return false;
                 }
-                let idle = now.signed_duration_since(vitals.touched()) >= self.inner.idle;
+                let idle = now.signed_duration_since(vitals.idle_since(now)) >= self.inner.idle;
                 if put_away < batch && idle && vitals.close_if_idle() {
                     put_away += 1;
                     mailbox.control.order(Order::Stop(ExitReason::Passivated));

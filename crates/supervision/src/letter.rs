@@ -7,7 +7,6 @@ use tokio::sync::oneshot;
 use crate::child::Message;
 use crate::dead_letters::DeadLetter;
 use crate::events::EventKind;
-use crate::system::System;
 use crate::vitals::Vitals;
 
 /// A place in a mailbox, given back when dropped.
@@ -49,13 +48,12 @@ impl<T> Answer<T> {
 /// A message in a mailbox.
 pub(crate) struct Letter<M: Message> {
     content: Option<(M, Answer<M::Answer>)>,
-    system: System,
 }
 
 impl<M: Message> Letter<M> {
-    pub(crate) fn new(message: M, sender: Option<oneshot::Sender<M::Answer>>, permit: Permit, system: System) -> Self {
+    pub(crate) fn new(message: M, sender: Option<oneshot::Sender<M::Answer>>, permit: Permit) -> Self {
         let answer = Answer { sender, permit };
-        Self { content: Some((message, answer)), system }
+        Self { content: Some((message, answer)) }
     }
 
     /// Takes the content out; from here on the letter can't become a dead one.
@@ -67,11 +65,12 @@ impl<M: Message> Letter<M> {
 impl<M: Message> Drop for Letter<M> {
     fn drop(&mut self) {
         if let Some((_, answer)) = self.content.take() {
-            let child = answer.permit.vitals.name().to_owned();
+            let vitals = &answer.permit.vitals;
+            let (system, child) = (vitals.system(), vitals.name().to_owned());
             let message = std::any::type_name::<M>();
-            let at = self.system.now();
-            self.system.emit(EventKind::LetterDead, &child, 0, message, 0);
-            self.system.dead_letters().record(DeadLetter { at, message, child });
+            let at = system.now();
+            system.emit(EventKind::LetterDead, &child, 0, message, 0);
+            system.dead_letters().record(DeadLetter { at, message, child });
         }
     }
 }

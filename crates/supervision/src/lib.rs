@@ -20,7 +20,7 @@ mod system;
 mod vitals;
 
 pub use child::{Child, ChildSpec, Message, Receive, Reply, Scope};
-pub use clock::{Clock, ShiftedClock, SystemClock, TestClock};
+pub use clock::{Clock, ShiftedClock, Sleep, SystemClock, TestClock};
 pub use dead_letters::{DeadLetter, DeadLetters};
 pub use directory::{Directory, DirectorySpec};
 pub use events::{Event, EventKind, Journal};

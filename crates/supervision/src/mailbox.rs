@@ -11,7 +11,6 @@ use crate::child::{Child, Message, Receive};
 use crate::events::EventKind;
 use crate::letter::{Letter, Permit};
 use crate::slot::{Control, Obey, Slot};
-use crate::system::System;
 use crate::vitals::{Full, Vitals};
 
 /// A mailbox did not take a message; here it is back.
@@ -47,7 +46,6 @@ pub struct Mailbox<C: Child> {
     pub(crate) address: Addr<Slot<C>>,
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) control: Arc<Control>,
-    pub(crate) system: System,
     pub(crate) arbiter: actix::ArbiterHandle,
 }
 
@@ -57,7 +55,6 @@ impl<C: Child> Clone for Mailbox<C> {
             address: self.address.clone(),
             vitals: Arc::clone(&self.vitals),
             control: Arc::clone(&self.control),
-            system: self.system.clone(),
             arbiter: self.arbiter.clone(),
         }
     }
@@ -93,7 +90,13 @@ impl<C: Child> Mailbox<C> {
     {
         if let Err(full) = self.vitals.enter() {
             if loud {
-                self.system.emit(EventKind::LetterRefused, self.vitals.name(), 0, std::any::type_name::<M>(), 0);
+                self.vitals.system().emit(
+                    EventKind::LetterRefused,
+                    self.vitals.name(),
+                    0,
+                    std::any::type_name::<M>(),
+                    0,
+                );
             }
             return Err(match full {
                 Full::Full => Refused::Full(message),
@@ -101,7 +104,7 @@ impl<C: Child> Mailbox<C> {
             });
         }
         let permit = Permit::taken(Arc::clone(&self.vitals));
-        let letter = Letter::new(message, sender, permit, self.system.clone());
+        let letter = Letter::new(message, sender, permit);
         // A letter that was just made has its content, so the last arms are as good as unreachable.
         match self.address.try_send(letter) {
             Ok(()) => Ok(()),
@@ -159,7 +162,7 @@ impl<C: Child> Mailbox<C> {
         tokio::select! {
             biased;
             answer = answer => answer.map_err(|_| AskError::Lost),
-            () = self.system.clock().sleep(within) => Err(AskError::Late),
+            () = self.vitals.system().clock().sleep(within) => Err(AskError::Late),
         }
     }
 

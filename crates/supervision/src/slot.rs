@@ -70,7 +70,6 @@ impl actix::Message for Obey {
 
 /// Everything of a slot but the child, so that both can be borrowed at once.
 pub(crate) struct Core<C: Child> {
-    pub(crate) system: System,
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) control: Arc<Control>,
     pub(crate) epoch: u64,
@@ -88,9 +87,12 @@ impl<C: Child> Core<C> {
             address,
             vitals: Arc::clone(&self.vitals),
             control: Arc::clone(&self.control),
-            system: self.system.clone(),
             arbiter: actix::Arbiter::current(),
         }
+    }
+
+    pub(crate) fn system(&self) -> &System {
+        self.vitals.system()
     }
 
     pub(crate) fn next_task(&mut self) -> u64 {
@@ -112,7 +114,7 @@ impl<C: Child> Core<C> {
     }
 
     fn emit(&self, kind: EventKind, detail: &str, backoff_ms: u64) {
-        self.system.emit(kind, self.vitals.name(), self.epoch, detail, backoff_ms);
+        self.system().emit(kind, self.vitals.name(), self.epoch, detail, backoff_ms);
     }
 }
 
@@ -133,17 +135,15 @@ pub(crate) struct Seed<C: Child> {
 impl<C: Child> Slot<C> {
     /// Starts a slot on `arbiter` and returns its mailbox at once.
     pub(crate) fn start(seed: Seed<C>, system: &System, arbiter: &actix::ArbiterHandle) -> Mailbox<C> {
-        let vitals = Arc::new(Vitals::new(&seed.name, seed.policy.bound, system.now()));
+        let vitals = Arc::new(Vitals::new(&seed.name, seed.policy.bound, system.clone()));
         let control = Arc::new(Control::default());
         let (theirs, ours) = (Arc::clone(&vitals), Arc::clone(&control));
-        let inner = system.clone();
         // The permits are the bound; actix's own, in force before `started`, must never be the smaller one.
         let bound = usize::try_from(seed.policy.bound).unwrap_or(usize::MAX);
         let (sender, receiver) = actix::dev::channel::channel(bound.saturating_add(16));
         let slot = move || Self {
             child: None,
             core: Core {
-                system: inner,
                 vitals: theirs,
                 control: ours,
                 epoch: 0,
@@ -160,7 +160,7 @@ impl<C: Child> Slot<C> {
             Context::with_receiver(receiver).run(slot());
         });
         let address = Addr::new(sender);
-        Mailbox { address, vitals, control, system: system.clone(), arbiter: arbiter.clone() }
+        Mailbox { address, vitals, control, arbiter: arbiter.clone() }
     }
 
     fn begin(&mut self, context: &mut Context<Self>) {
@@ -197,7 +197,7 @@ impl<C: Child> Slot<C> {
     }
 
     fn crash(&mut self, payload: &Payload, context: &mut Context<Self>) {
-        let now = self.core.system.now();
+        let now = self.core.system().now();
         let failure = describe(payload.as_ref(), now);
         self.discard(context);
         let detail = format!(
@@ -222,7 +222,7 @@ impl<C: Child> Slot<C> {
                 if delay.is_zero() {
                     self.begin(context);
                 } else {
-                    let sleep = self.core.system.clock().sleep(delay);
+                    let sleep = self.core.system().clock().sleep(delay);
                     self.pause(sleep, context);
                 }
             }
@@ -349,7 +349,7 @@ where
         let Some(child) = self.child.as_mut() else { return };
         let Some((message, answer)) = letter.open() else { return };
         let core = &mut self.core;
-        core.vitals.opened(core.system.now());
+        core.vitals.opened();
         let reply = catch_unwind(AssertUnwindSafe(|| {
             child.receive(message, &mut Scope { core: &mut *core, context: &mut *context })
         }));

@@ -6,6 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 
 use crate::exit::Failure;
+use crate::system::System;
+
+/// The bit of `places` that says: no more letters. The others count the letters inside.
+const SHUT: u32 = 1 << 31;
 
 /// Where a child stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,12 +41,13 @@ impl State {
 }
 
 /// The signs of life of one child; small, for there may be a million.
-#[derive(Debug)]
 pub struct Vitals {
+    system: System,
     name: Box<str>,
     state: AtomicU8,
-    accepting: AtomicBool,
-    depth: AtomicU32,
+    /// Whether a letter was opened since the last sweep.
+    used: AtomicBool,
+    places: AtomicU32,
     bound: u32,
     restarts: AtomicU32,
     handled: AtomicU64,
@@ -50,19 +55,30 @@ pub struct Vitals {
     failure: Mutex<Option<Box<Failure>>>,
 }
 
+impl std::fmt::Debug for Vitals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vitals").field("name", &self.name).field("state", &self.state()).finish_non_exhaustive()
+    }
+}
+
 impl Vitals {
-    pub(crate) fn new(name: &str, bound: u32, now: DateTime<Utc>) -> Self {
+    pub(crate) fn new(name: &str, bound: u32, system: System) -> Self {
         Self {
+            touched: AtomicI64::new(system.now().timestamp()),
+            system,
             name: name.into(),
             state: AtomicU8::new(State::Starting as u8),
-            accepting: AtomicBool::new(true),
-            depth: AtomicU32::new(0),
-            bound,
+            used: AtomicBool::new(false),
+            places: AtomicU32::new(0),
+            bound: bound.min(SHUT >> 1),
             restarts: AtomicU32::new(0),
             handled: AtomicU64::new(0),
-            touched: AtomicI64::new(now.timestamp()),
             failure: Mutex::new(None),
         }
+    }
+
+    pub(crate) fn system(&self) -> &System {
+        &self.system
     }
 
     /// The child's name in the tree.
@@ -83,7 +99,7 @@ impl Vitals {
 
     /// Letters accepted and not yet answered.
     pub fn depth(&self) -> u32 {
-        self.depth.load(Ordering::SeqCst)
+        self.places.load(Ordering::SeqCst) & !SHUT
     }
 
     /// How many letters the mailbox holds at the most.
@@ -101,7 +117,8 @@ impl Vitals {
         self.handled.load(Ordering::Relaxed)
     }
 
-    /// When the last letter was opened (second precision).
+    /// When a sweep last found that letters had been opened (second precision): never too early, at the most one
+    /// sweep too late. Reading the clock for each letter would cost as much as the letter.
     pub fn touched(&self) -> DateTime<Utc> {
         DateTime::from_timestamp(self.touched.load(Ordering::Relaxed), 0).unwrap_or_default()
     }
@@ -123,43 +140,43 @@ impl Vitals {
         self.restarts.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn opened(&self, now: DateTime<Utc>) {
-        self.handled.fetch_add(1, Ordering::Relaxed);
-        self.touched.store(now.timestamp(), Ordering::Relaxed);
+    /// Notes an opened letter. Only the child's own thread calls this, so no locked addition is needed.
+    pub(crate) fn opened(&self) {
+        self.handled.store(self.handled.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        self.used.store(true, Ordering::Relaxed);
+    }
+
+    /// Since when no letter was opened, as a sweep at `now` sees it.
+    pub(crate) fn idle_since(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        if self.used.swap(false, Ordering::Relaxed) {
+            self.touched.store(now.timestamp(), Ordering::Relaxed);
+        }
+        self.touched()
     }
 
     /// Takes a place in the mailbox, if there is one.
     pub(crate) fn enter(&self) -> Result<(), Full> {
-        let before = self.depth.fetch_add(1, Ordering::SeqCst);
-        if !self.accepting.load(Ordering::SeqCst) {
-            self.leave();
-            return Err(Full::Closed);
+        let before = self.places.fetch_add(1, Ordering::SeqCst);
+        if before < self.bound {
+            return Ok(());
         }
-        if before >= self.bound {
-            self.leave();
-            return Err(Full::Full);
-        }
-        Ok(())
+        self.leave();
+        Err(if before & SHUT == 0 { Full::Full } else { Full::Closed })
     }
 
     pub(crate) fn leave(&self) {
-        self.depth.fetch_sub(1, Ordering::SeqCst);
+        self.places.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// Refuses letters from now on.
     pub(crate) fn close(&self) {
-        self.accepting.store(false, Ordering::SeqCst);
+        self.places.fetch_or(SHUT, Ordering::SeqCst);
     }
 
-    /// Refuses letters from now on if none is under way; both sides order these two steps the same way, so that
-    /// no letter can slip in between.
+    /// Refuses letters from now on if none is under way: one step, so that no letter can slip in between.
     pub(crate) fn close_if_idle(&self) -> bool {
-        self.close();
-        if self.depth() == 0 && self.state() == State::Running {
-            return true;
-        }
-        self.accepting.store(true, Ordering::SeqCst);
-        false
+        self.state() == State::Running
+            && self.places.compare_exchange(0, SHUT, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 }
 

@@ -12,7 +12,7 @@ use domain::steps::{BASIC, CREDENTIAL, StepName};
 use domain::submission::{ReopenApplication, SubmitApplication};
 use maud::{Markup, html};
 
-use super::{experience, misplaced, open, open_keeping, step_page, title};
+use super::{experience, misplaced, open, open_keeping, step_page, title, verification};
 use crate::applicant::wizard::basic;
 use crate::web::Answer;
 use crate::web::components::{answers, rows};
@@ -44,6 +44,7 @@ pub fn sections(ctx: &Ctx, me: &Applicant, application: &Application, change: bo
     };
     let kind = application.kind.map(|kind| ctx.t(&format!("choice-kind-{}", kind.code()))).unwrap_or_default();
     html! {
+        section class="check" { (head(StepName::Verification)) (rows(&[(ctx.t("step-verification"), verification::state(ctx, application))])) }
         section class="check" {
             (head(StepName::Basic))
             (rows(&basic::known(ctx, &me.account)))
@@ -56,9 +57,13 @@ pub fn sections(ctx: &Ctx, me: &Applicant, application: &Application, change: bo
             (head(StepName::Materials))
             dl class="rows" {
                 @for rule in slots(application, &me.account.nationality, ctx.today()) {
-                    @let count = application.materials.iter().filter(|image| image.slot == rule.slot).count();
+                    @let images: Vec<_> = application.materials.iter().filter(|image| image.slot == rule.slot).collect();
                     div { dt { (ctx.t(&format!("slot-{}", rule.slot))) } dd {
-                        @if count == 0 { (ctx.t("not-given")) } @else { (ctx.with("images-count", &[("count", &count.to_string())])) }
+                        @if images.is_empty() { (ctx.t("not-given")) }
+                        @else if !change { (ctx.with("images-count", &[("count", &images.len().to_string())])) }
+                        @for image in images.iter().filter(|_| change) {
+                            p class="file" { a href={"/apply/" (id) "/image/" (image.id) "?turns=" (image.turns)} target="_blank" rel="noopener" { (image.file_name) } }
+                        }
                     } }
                 }
             }

@@ -6,13 +6,13 @@ use actors::Refusal;
 use domain::Rejection;
 use domain::application::Application;
 use domain::experience::{FIELDS, Remark, remarks};
-use domain::form::{self, Raw, fingerprint};
+use domain::form::{self, FieldError, Raw, fingerprint};
 use domain::person::Language;
 use domain::steps::StepName;
 use domain::submission::{ChangeExperience, RowChange};
 use maud::{Markup, html};
 
-use super::{after, buttons, misplaced, open, open_keeping, step_page, title};
+use super::{after, buttons, change, conflict, misplaced, open, open_keeping, step_page, title};
 use crate::web::Answer;
 use crate::web::components::button_link;
 use crate::web::ctx::Ctx;
@@ -50,8 +50,8 @@ pub fn table(ctx: &Ctx, application: &Application, editable: bool) -> Markup {
                         @if editable { td {
                             @if row.from_credential { a href={"/apply/" (id) "/credential"} { (ctx.t("experience-from-credential")) } }
                             @else {
-                                a href={"/apply/" (id) "/experience/" (row.id)} { (ctx.t("edit")) span class="hidden" { " " (say("study_institution")) } }
-                                form method="post" action={"/apply/" (id) "/experience/" (row.id)} class="inline" {
+                                a href={"/apply/" (id) "/experience/" (row.id) (change(ctx))} { (ctx.t("edit")) span class="hidden" { " " (say("study_institution")) } }
+                                form method="post" action={"/apply/" (id) "/experience/" (row.id) (change(ctx))} class="inline" {
                                     (token(ctx))
                                     button class="link" name="delete" value="yes" { (ctx.t("delete")) span class="hidden" { " " (say("study_institution")) } }
                                 }
@@ -91,7 +91,7 @@ fn list(ctx: &Ctx, application: &Application, problem: Option<&str>) -> HttpResp
             p { (ctx.t("experience-words")) }
             (table(ctx, application, true))
             (pointed_out(ctx, application))
-            p { a class="button secondary" href={"/apply/" (application.id) "/experience/new"} { (ctx.t("experience-add")) } }
+            p { a class="button secondary" href={"/apply/" (application.id) "/experience/new" (change(ctx))} { (ctx.t("experience-add")) } }
             form method="post" { (token(ctx)) (buttons(ctx)) }
         },
     )
@@ -113,6 +113,10 @@ pub async fn finish(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
     }
 }
 
+fn list_address(ctx: &Ctx, application: &Application) -> String {
+    format!("/apply/{}/experience{}", application.id, change(ctx))
+}
+
 fn row_page(ctx: &Ctx, application: &Application, row: &str, seen: &str, shown: &Shown) -> HttpResponse {
     step_page(
         ctx,
@@ -122,13 +126,13 @@ fn row_page(ctx: &Ctx, application: &Application, row: &str, seen: &str, shown: 
         &html! {
             h2 { (ctx.t(if row == "new" { "experience-add" } else { "edit" })) }
             (summary(ctx, shown))
-            form id="main" method="post" action={"/apply/" (application.id) "/experience/" (row)} novalidate {
+            form id="main" method="post" action={"/apply/" (application.id) "/experience/" (row) (change(ctx))} novalidate {
                 (token(ctx))
                 input type="hidden" name="seen" value=(seen);
                 @for each in &FIELDS { (field(ctx, each, shown)) }
                 div class="actions" {
                     button type="submit" { (ctx.t("save")) }
-                    (button_link(&format!("/apply/{}/experience", application.id), &ctx.t("cancel")))
+                    (button_link(&list_address(ctx, application), &ctx.t("cancel")))
                 }
             }
         },
@@ -164,11 +168,26 @@ pub async fn save(ctx: Ctx, path: web::Path<(String, String)>, posted: Posted) -
     let raw = posted.0.clone();
     let change = match row.parse::<u32>() {
         Ok(id) if posted.some("delete").is_some() => RowChange::Delete { id },
-        Ok(id) => RowChange::Edit { id, raw, seen: posted.some("seen").map(str::to_owned) },
+        Ok(id) => {
+            let mine = posted.some("mine").is_some();
+            RowChange::Edit { id, raw, seen: posted.some("seen").filter(|_| !mine).map(str::to_owned) }
+        }
         Err(_) => RowChange::Add { raw },
     };
     match ctx.site().tree.command(me.id, ChangeExperience { application: application.id, change }).await {
-        Ok(_) => Ok(ctx.redirect(&format!("/apply/{}/experience", application.id))),
+        Ok(_) => Ok(ctx.redirect(&list_address(&ctx, &application))),
+        Err(Refusal::Rejected(Rejection::NotNow(full @ "too-many-rows"))) => {
+            let errors = vec![FieldError::new("study_level", full)];
+            Ok(row_page(&ctx, &application, &row, &seen, &Shown::wrong(posted.0, errors)))
+        }
+        Err(Refusal::Rejected(Rejection::Stale)) => {
+            let me = ctx.site().tree.applicant(me.id).await?;
+            let application = me.application(application.id)?;
+            let stored = application.experience.iter().find(|known| known.id.to_string() == row);
+            let stored = stored.ok_or(Rejection::NotFound)?.answers.clone();
+            let back = list_address(&ctx, application);
+            Ok(conflict(&ctx, application, STEP, &FIELDS, &posted.0, &stored, &back))
+        }
         Err(Refusal::Rejected(Rejection::Form(errors))) => {
             Ok(row_page(&ctx, &application, &row, &seen, &Shown::wrong(posted.0, errors)))
         }

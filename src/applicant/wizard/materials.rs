@@ -29,6 +29,8 @@ use crate::web::posted::{Posted, TOKEN, is_ours, token_fits};
 const STEP: StepName = StepName::Materials;
 /// Most files in one upload.
 const FILES_MOST: usize = 20;
+/// Bytes of an upload that are read although they are not wanted: a browser shows the answer only once it has sent all.
+const DRAIN_MOST: usize = 256 * 1024 * 1024;
 /// Longest file name that is kept, in characters.
 const NAME_MOST: usize = 120;
 
@@ -98,7 +100,23 @@ fn checklist(ctx: &Ctx, me: &Applicant, application: &Application, shown: &Shown
             p role="status" { (ctx.with("materials-progress", &[("done", &done.to_string()), ("required", &required.to_string())]))
                 @if open == 0 { " " (ctx.t("materials-complete")) } }
             @if poll.is_some() { p { a class="button secondary" href={"/apply/" (application.id) "/materials"} { (ctx.t("materials-look")) } } }
+            (unasked(ctx, application, &slots))
             @for rule in slots { (slot(ctx, application, rule, shown)) }
+        }
+    }
+}
+
+/// Images whose slot is not asked for any more, because an answer changed: they are not submitted.
+fn unasked(ctx: &Ctx, application: &Application, asked: &[&SlotRule]) -> Markup {
+    let left: Vec<&Material> =
+        application.materials.iter().filter(|image| !asked.iter().any(|rule| rule.slot == image.slot)).collect();
+    html! {
+        @if !left.is_empty() {
+            section class="slot" aria-labelledby="unasked-title" {
+                h2 id="unasked-title" { (ctx.t("unasked-title")) }
+                p class="hint" { (ctx.t("unasked-words")) }
+                ul class="images" { @for image in left { li { (receipt(ctx, application, image, false)) } } }
+            }
         }
     }
 }
@@ -119,6 +137,7 @@ fn slot(ctx: &Ctx, application: &Application, rule: &SlotRule, shown: &Shown) ->
             h2 id={"slot-" (name) "-title"} { (ctx.t(&format!("slot-{name}")))
                 " " span class="tag" { (ctx.t(if rule.need == SlotNeed::Required { "slot-required" } else { "slot-advised" })) } }
             p class="hint" { (ctx.t(&format!("slot-{name}-hint"))) " " (ctx.with("slot-most", &[("most", &most)])) }
+            @if name == "authorisation" { p { a href={"/apply/" (application.id) "/authorisation"} target="_blank" rel="noopener" { (ctx.t("authorisation-link")) } } }
             @if let Some(error) = error { p class="error" { (error_words(ctx, error)) } }
             @if !images.is_empty() { ul class="images" { @for (at, image) in images.iter().enumerate() { li { (receipt(ctx, application, image, at > 0)) } } } }
             @if images.len() < rule.most {
@@ -217,44 +236,68 @@ fn file_name(raw: &str) -> String {
     if clean.is_empty() { "?".into() } else { clean }
 }
 
+/// Reads what is left of an upload that was answered before its end.
+async fn drain(form: &mut Multipart) {
+    let mut read = 0;
+    while let Some(Ok(mut part)) = form.next().await {
+        while let Some(Ok(chunk)) = part.next().await {
+            read += chunk.len();
+            if read > DRAIN_MOST {
+                return;
+            }
+        }
+    }
+}
+
 /// `POST /apply/{id}/materials/{slot}`
 pub async fn upload(ctx: Ctx, path: web::Path<(String, String)>, mut form: Multipart) -> Answer {
     let (id, slot) = path.into_inner();
-    let (me, application) = open(&ctx, &id).await?;
-    if let Some(elsewhere) = misplaced(&ctx, &me, &application, STEP) {
+    let answer = take(&ctx, &id, &slot, &mut form).await;
+    drain(&mut form).await;
+    answer
+}
+
+async fn take(ctx: &Ctx, id: &str, slot: &str, form: &mut Multipart) -> Answer {
+    let (me, application) = open(ctx, id).await?;
+    if let Some(elsewhere) = misplaced(ctx, &me, &application, STEP) {
         return Ok(elsewhere);
     }
-    if !slots(&application, &me.account.nationality, ctx.today()).iter().any(|rule| rule.slot == slot) {
-        return Err(Rejection::NotFound.into());
-    }
+    let asked = slots(&application, &me.account.nationality, ctx.today());
+    let rule = asked.into_iter().find(|rule| rule.slot == slot).ok_or(Rejection::NotFound)?;
+    let held = application.materials.iter().filter(|image| image.slot == slot).count();
     let mut believed = false;
     let mut errors: Vec<FieldError> = Vec::new();
     let mut images = Vec::new();
     while let Some(part) = form.next().await {
         let Ok(mut part) = part else {
-            errors.push(FieldError::new(&slot, "upload-broken"));
+            errors.push(FieldError::new(slot, "upload-broken"));
             break;
         };
         let disposition = part.content_disposition().cloned();
         let field = disposition.as_ref().and_then(|known| known.get_name()).unwrap_or_default().to_owned();
         if field == TOKEN {
             let (token, _) = read(&mut part, 200).await?;
-            believed = is_ours(&ctx) && String::from_utf8(token).is_ok_and(|token| token_fits(&ctx, &token));
+            believed = is_ours(ctx) && String::from_utf8(token).is_ok_and(|token| token_fits(ctx, &token));
             continue;
         }
         // The token stands before the files: what comes without it is not even read.
         if !believed {
             return Err(Failure::Forged);
         }
-        if field != "file" || images.len() >= FILES_MOST {
+        if field != "file" || images.len() + errors.len() >= FILES_MOST {
             continue;
+        }
+        if held + images.len() >= rule.most {
+            // Nothing is kept for which there is no place.
+            errors.push(FieldError::new(slot, "too-many").with("most", rule.most));
+            break;
         }
         let name = disposition.as_ref().and_then(|known| known.get_filename()).unwrap_or_default().to_owned();
         let (bytes, over) = read(&mut part, UPLOAD_MOST).await?;
         if name.is_empty() && bytes.is_empty() && !over {
             continue;
         }
-        match keep(&ctx, &slot, Arrived { name: file_name(&name), bytes, over }).await? {
+        match keep(ctx, slot, Arrived { name: file_name(&name), bytes, over }).await? {
             Ok(image) => images.push(image),
             Err(error) => errors.push(error),
         }
@@ -264,7 +307,7 @@ pub async fn upload(ctx: Ctx, path: web::Path<(String, String)>, mut form: Multi
         }
     }
     if images.is_empty() && errors.is_empty() {
-        errors.push(FieldError::new(&slot, "file-none"));
+        errors.push(FieldError::new(slot, "file-none"));
     }
     for image in images {
         let change = MaterialChange::Add(vec![image]);
@@ -280,7 +323,7 @@ pub async fn upload(ctx: Ctx, path: web::Path<(String, String)>, mut form: Multi
     }
     let me = ctx.site().tree.applicant(me.id).await?;
     let application = me.application(application.id)?;
-    let response = page(&ctx, &me, application, &Shown::wrong(Default::default(), errors));
+    let response = page(ctx, &me, application, &Shown::wrong(Default::default(), errors));
     Ok(response)
 }
 

@@ -1,5 +1,6 @@
 //! The nine steps (guide 二.3): one file a step; here is what they share.
 
+pub mod authorisation;
 pub mod basic;
 pub mod confirm;
 pub mod credential;
@@ -56,6 +57,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/apply/{id}/materials", web::get().to(materials::show))
         .route("/apply/{id}/materials", web::post().to(materials::act))
         .route("/apply/{id}/materials/{slot}", web::post().to(materials::upload))
+        .route("/apply/{id}/authorisation", web::get().to(authorisation::show))
         .route("/apply/{id}/image/{material}", web::get().to(materials::image))
         .route("/apply/{id}/confirm", web::get().to(confirm::show))
         .route("/apply/{id}/confirm", web::post().to(confirm::submit))
@@ -66,15 +68,19 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// The application of an address, of the logged-in applicant.
-pub async fn open(ctx: &Ctx, id: &str) -> Result<(Arc<Applicant>, Application), Failure> {
+pub async fn open(ctx: &Ctx, id: &str) -> Result<(Arc<Applicant>, Arc<Application>), Failure> {
     open_keeping(ctx, id, None).await
 }
 
 /// The same; what was typed is kept if the session ran out.
-pub async fn open_keeping(ctx: &Ctx, id: &str, typed: Option<&Raw>) -> Result<(Arc<Applicant>, Application), Failure> {
+pub async fn open_keeping(
+    ctx: &Ctx,
+    id: &str,
+    typed: Option<&Raw>,
+) -> Result<(Arc<Applicant>, Arc<Application>), Failure> {
     let me = ctx.me_keeping(typed).await?;
     let id: ApplicationId = id.parse().map_err(|_| Rejection::NotFound)?;
-    let application = me.application(id)?.clone();
+    let application = Arc::clone(me.application(id)?);
     Ok((me, application))
 }
 
@@ -148,9 +154,8 @@ impl FormStep {
         seen: &str,
         shown: &Shown,
     ) -> HttpResponse {
-        let change = ctx.path().contains("change=1");
         let page = Page::new(title(ctx, self.step)).status(shown.status()).with_form();
-        let action = format!("/apply/{}/{}{}", application.id, self.step.slug(), if change { "?change=1" } else { "" });
+        let action = format!("/apply/{}/{}{}", application.id, self.step.slug(), change(ctx));
         step_page(
             ctx,
             application,
@@ -208,38 +213,54 @@ impl FormStep {
         }
     }
 
-    /// Both versions side by side (HTTP 409); nothing of either is lost.
     fn conflict(&self, ctx: &Ctx, application: &Application, raw: &Raw, stored: &Answers) -> HttpResponse {
-        let show =
-            |field: &Field, values: &Answers| answer(ctx, field, values.get(field.name).map_or("", String::as_str));
-        let differing: Vec<&Field> =
-            self.fields.iter().filter(|field| show(field, raw) != show(field, stored)).collect();
-        let page = Page::new(ctx.t("conflict-title")).status(StatusCode::CONFLICT);
-        step_page(
-            ctx,
-            application,
-            self.step,
-            page,
-            &html! {
-                h2 { (ctx.t("conflict-title")) }
-                p { (ctx.t("conflict-words")) }
-                table class="compare" {
-                    thead { tr { th scope="col" { (ctx.t("conflict-field")) } th scope="col" { (ctx.t("conflict-stored")) } th scope="col" { (ctx.t("conflict-mine")) } } }
-                    tbody { @for field in differing {
-                        tr { th scope="row" { (ctx.t(&format!("field-{}", field.name))) } td { (show(field, stored)) } td { (show(field, raw)) } }
-                    } }
-                }
-                form method="post" {
-                    (token(ctx))
-                    @for (name, value) in raw { @if name != "seen" && name != "later" { input type="hidden" name=(name) value=(value); } }
-                    div class="actions" {
-                        button type="submit" name="mine" value="yes" { (ctx.t("conflict-take-mine")) }
-                        a class="button secondary" href={"/apply/" (application.id) "/" (self.step.slug())} { (ctx.t("conflict-take-stored")) }
-                    }
-                }
-            },
-        )
+        let back = format!("/apply/{}/{}", application.id, self.step.slug());
+        conflict(ctx, application, self.step, self.fields, raw, stored, &back)
     }
+}
+
+/// Both versions side by side (HTTP 409); nothing of either is lost. `back` keeps what is stored.
+pub fn conflict(
+    ctx: &Ctx,
+    application: &Application,
+    step: StepName,
+    fields: &[Field],
+    raw: &Raw,
+    stored: &Answers,
+    back: &str,
+) -> HttpResponse {
+    let show = |field: &Field, values: &Answers| answer(ctx, field, values.get(field.name).map_or("", String::as_str));
+    let differing: Vec<&Field> = fields.iter().filter(|field| show(field, raw) != show(field, stored)).collect();
+    let page = Page::new(ctx.t("conflict-title")).status(StatusCode::CONFLICT);
+    step_page(
+        ctx,
+        application,
+        step,
+        page,
+        &html! {
+            h2 { (ctx.t("conflict-title")) }
+            p { (ctx.t("conflict-words")) }
+            table class="compare" {
+                thead { tr { th scope="col" { (ctx.t("conflict-field")) } th scope="col" { (ctx.t("conflict-stored")) } th scope="col" { (ctx.t("conflict-mine")) } } }
+                tbody { @for field in differing {
+                    tr { th scope="row" { (ctx.t(&format!("field-{}", field.name))) } td { (show(field, stored)) } td { (show(field, raw)) } }
+                } }
+            }
+            form method="post" {
+                (token(ctx))
+                @for (name, value) in raw { @if name != "seen" && name != "later" { input type="hidden" name=(name) value=(value); } }
+                div class="actions" {
+                    button type="submit" name="mine" value="yes" { (ctx.t("conflict-take-mine")) }
+                    a class="button secondary" href=(back) { (ctx.t("conflict-take-stored")) }
+                }
+            }
+        },
+    )
+}
+
+/// What an address carries on from the check page: there it goes back to.
+pub fn change(ctx: &Ctx) -> &'static str {
+    if ctx.path().contains("change=1") { "?change=1" } else { "" }
 }
 
 /// Where to go after a step was saved; steps that were reopened by it are named.
@@ -252,8 +273,7 @@ pub fn after(ctx: &Ctx, id: ApplicationId, step: StepName, saved: &Saved, later:
     if later {
         return ctx.redirect(&format!("/apply/{id}"));
     }
-    let change = ctx.path().contains("change=1") && saved.reopened.is_empty();
-    let next = if change { StepName::Confirm } else { step.next() };
+    let next = if !change(ctx).is_empty() && saved.reopened.is_empty() { StepName::Confirm } else { step.next() };
     ctx.redirect(&format!("/apply/{id}/{}", next.slug()))
 }
 

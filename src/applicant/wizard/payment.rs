@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
+use actors::Refusal;
+use domain::Rejection;
 use domain::application::Application;
 use domain::case::Stage;
 use domain::money::FEE;
@@ -126,7 +128,14 @@ pub async fn act(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
         tree.world.wake.payments();
         return Ok(ctx.redirect(&format!("/apply/{}/payment?wait=1", application.id)));
     }
-    let attempt = tree.command(me.id, OpenAttempt { application: application.id }).await?;
+    let attempt = match tree.command(me.id, OpenAttempt { application: application.id }).await {
+        Ok(attempt) => attempt,
+        // Paid already, or taken back: the page of the step knows where that leads.
+        Err(Refusal::Rejected(Rejection::NotNow("paid" | "not-submitted"))) => {
+            return Ok(ctx.redirect(&format!("/apply/{}/payment", application.id)));
+        }
+        Err(refusal) => return Err(refusal.into()),
+    };
     let site = tree.world.settings.site.clone();
     let form = tree.world.outside.union_pay.front_form(&attempt, &site).map_err(|error| ctx.fault(error))?;
     Ok(Page::new(ctx.t("pay-leaving")).submits_itself().show(

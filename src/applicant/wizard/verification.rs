@@ -9,7 +9,7 @@ use domain::Rejection;
 use domain::application::Application;
 use domain::steps::StepName;
 use domain::verification::{
-    AskRecords, AskVerification, LeaveVerification, Records, UseAssistedWay, Verification, VerificationState,
+    AskRecords, AskVerification, ChooseWay, LeaveVerification, Records, Verification, VerificationState,
 };
 use gateways::identity::Callback;
 use maud::{Markup, html};
@@ -76,6 +76,7 @@ fn panel(ctx: &Ctx, application: &Application, problem: Option<&str>) -> Markup 
             @if application.assisted.is_some() {
                 p class="advice" { (ctx.t("assisted-words")) }
                 (go_on(ctx, application))
+                (act_form(ctx, application, "unassisted", &html! { p { button class="link" { (ctx.t("assisted-undo")) } } }))
             } @else {
                 ol class="doing" {
                     li { (ctx.t("verification-1")) }
@@ -89,6 +90,15 @@ fn panel(ctx: &Ctx, application: &Application, problem: Option<&str>) -> Markup 
                 p { a href={"/apply/" (application.id) "/verification/assisted"} { (ctx.t("assisted-link")) } }
             }
         }
+    }
+}
+
+/// How the identity was looked at, in words.
+pub fn state(ctx: &Ctx, application: &Application) -> String {
+    match (application.assisted, application.verification()) {
+        (Some(_), _) => ctx.t("assisted-title"),
+        (None, Some(last)) => ctx.t(&format!("verification-{}", last.state.code())),
+        (None, None) => ctx.t("not-given"),
     }
 }
 
@@ -191,8 +201,8 @@ pub async fn act(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
                 Err(refusal) => return Err(refusal.into()),
             }
         }
-        "assisted" => {
-            tree.command(me.id, UseAssistedWay { application: id }).await?;
+        way @ ("assisted" | "unassisted") => {
+            tree.command(me.id, ChooseWay { application: id, assisted: way == "assisted" }).await?;
             None
         }
         _ => match tree.command(me.id, LeaveVerification { application: id }).await {

@@ -229,9 +229,19 @@ async fn rate(ask: impl Fn(u64) -> reqwest::RequestBuilder, expect: u16) -> f64 
     done as f64 / begun.elapsed().as_secs_f64()
 }
 
+/// In turns with the raw thing, the best of each: other work on the machine hits both.
 async fn saves(world: &World) -> f64 {
+    let (mut ours, mut raw) = (0.0_f64, 0.0_f64);
+    for round in 0..3 {
+        ours = ours.max(saves_of_ours(world).await);
+        raw = raw.max(saves_raw(world, round));
+    }
+    ours / raw
+}
+
+async fn saves_of_ours(world: &World) -> f64 {
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let ours = rate(
+    rate(
         |n| {
             let (cookie, application) = &world.people[usize::try_from(n / 1_000_000).unwrap()];
             let url = format!("{}/apply/{application}/basic", world.origin);
@@ -250,8 +260,11 @@ async fn saves(world: &World) -> f64 {
         },
         303,
     )
-    .await;
-    let file = world.folder.path().join("raw.sqlite");
+    .await
+}
+
+fn saves_raw(world: &World, round: u32) -> f64 {
+    let file = world.folder.path().join(format!("raw{round}.sqlite"));
     let mut raw = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
     raw.batch_execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE row (id INTEGER PRIMARY KEY, body BLOB NOT NULL);").unwrap();
     let begun = Instant::now();
@@ -262,7 +275,7 @@ async fn saves(world: &World) -> f64 {
         raw.transaction(|raw| insert.execute(raw)).unwrap();
         done += 1;
     }
-    ours / (f64::from(done) / begun.elapsed().as_secs_f64())
+    f64::from(done) / begun.elapsed().as_secs_f64()
 }
 
 async fn pages(world: &World) -> f64 {
@@ -277,7 +290,8 @@ async fn pages(world: &World) -> f64 {
         config
             .route("/", web::get().to(move || async move { HttpResponse::Ok().content_type("text/html").body(page) }));
     });
-    ours / rate(|_| http.get(&raw).header("Cookie", cookie), 200).await
+    let raw = rate(|_| http.get(&raw).header("Cookie", cookie), 200).await;
+    ours / raw
 }
 
 /// CPU seconds of this process, in hundredths.
@@ -295,20 +309,22 @@ fn uploads(world: &World) -> f64 {
     let mut bytes = Vec::new();
     let quality = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 88);
     picture.write_with_encoder(quality).unwrap();
-    println!("(the upload is a JPEG of {:.1} MB)", bytes.len() as f64 / 1e6);
+    assert!((4_500_000..5_500_000).contains(&bytes.len()), "the JPEG has {} bytes", bytes.len());
     let (mut ours, mut raw) = (f64::MAX, f64::MAX);
     let store = &world.site.tree.world.store;
-    for _ in 0..4 {
+    // One byte behind the end makes each a file of its own.
+    let mut own = bytes.clone();
+    own.push(0);
+    for round in 0..5_u8 {
         let begun = cpu();
-        for _ in 0..3 {
+        for _ in 0..5 {
             let decoded = image::load(Cursor::new(&bytes), image::ImageFormat::Jpeg).unwrap();
             assert_eq!(decoded.width(), 4_000);
         }
         raw = raw.min(cpu() - begun);
         let begun = cpu();
-        for round in 0..3_u8 {
-            let mut own = bytes.clone();
-            own.push(round);
+        for turn in 0..5_u8 {
+            *own.last_mut().unwrap() = round * 5 + turn;
             store.blobs().put(store.keys(), &own).unwrap();
             let ::actors::Judged::Good { shown, .. } = ::actors::judge(&own) else { panic!("not judged good") };
             store.blobs().put(store.keys(), &shown).unwrap();
@@ -320,20 +336,36 @@ fn uploads(world: &World) -> f64 {
 
 fn main() {
     rustls::crypto::ring::default_provider().install_default().unwrap();
+    // `cargo bench -- pages` measures one of them alone.
+    let only = std::env::args().nth(1).filter(|name| !name.starts_with('-'));
+    let wanted = |name: &str| only.as_ref().is_none_or(|only| only == name);
     actix_web::rt::System::new().block_on(async {
-        let asks = asks();
-        let world = world();
-        let uploads = uploads(&world);
-        let saves = saves(&world).await;
-        let pages = pages(&world).await;
-        let memory = memory(&world).await;
         println!("| measure | this run | wanted |");
         println!("|---|---|---|");
-        println!("| ask through a slot ÷ ask of a bare actix address, same arbiter (time) | {asks:.2} | ≤ 1.25 |");
-        println!("| memory of an idle session actor, 100,000 resident | {memory:.0} B | ≤ 1,536 B |");
-        println!("| saved wizard step over HTTP ÷ bare diesel insert transactions (rate) | {saves:.2} | ≥ 0.5 |");
-        println!("| rendered status page over HTTP ÷ constant page of bare actix-web (rate) | {pages:.2} | ≥ 0.4 |");
-        println!("| upload of a large JPEG, sealed and validated ÷ bare decode (CPU time) | {uploads:.2} | ≤ 1.5 |");
+        if wanted("asks") {
+            println!(
+                "| ask through a slot ÷ ask of a bare actix address, same arbiter (time) | {:.2} | ≤ 1.25 |",
+                asks()
+            );
+        }
+        let world = world();
+        if wanted("saves") {
+            let rate = saves(&world).await;
+            println!("| saved wizard step over HTTP ÷ bare diesel insert transactions (rate) | {rate:.2} | ≥ 0.5 |");
+        }
+        if wanted("pages") {
+            let rate = pages(&world).await;
+            println!("| rendered status page over HTTP ÷ constant page of bare actix-web (rate) | {rate:.2} | ≥ 0.4 |");
+        }
+        if wanted("uploads") {
+            let time = uploads(&world);
+            println!("| upload of a large JPEG, sealed and validated ÷ bare decode (CPU time) | {time:.2} | ≤ 1.5 |");
+        }
+        // Last: a hundred thousand actors would stand in the way of the others.
+        if wanted("memory") {
+            let bytes = memory(&world).await;
+            println!("| memory of an idle session actor, 100,000 resident | {bytes:.0} B | ≤ 1,536 B |");
+        }
     });
     std::process::exit(0);
 }

@@ -171,3 +171,25 @@ async fn pages_of_refusal_are_pages_of_ours_and_the_bank_s_post_sets_no_cookie()
     assert_eq!(back.status(), 303);
     assert!(!back.headers().contains_key("set-cookie"));
 }
+
+#[actix_web::test]
+async fn r6_1_log_ins_of_staff_are_limited_and_a_second_factor_is_used_once() {
+    let (outside, server) = world();
+    let mut guesser = Visitor::new(&server.site);
+    for _ in 0..5 {
+        let wrong = [("staff_user", "intake"), ("login_password", "wrong-guess-1")];
+        assert_eq!(guesser.post("/staff/login", &wrong).await.status, 422);
+    }
+    let right = [("staff_user", "intake"), ("login_password", renzheng::demo::STAFF_PASSWORD)];
+    assert!(guesser.post("/staff/login", &right).await.body.contains("尝试次数过多"));
+    outside.pass(&server, TimeDelta::minutes(16)).await;
+    let mut officer = Visitor::new(&server.site);
+    officer.staff_at("intake", outside.now()).await;
+    assert_eq!(officer.get("/staff").await.status, 200);
+    // The same six digits again, within their half minute: somebody looked over a shoulder.
+    let codes = renzheng::demo::staff_codes();
+    let secret = &codes.iter().find(|code| code.user == "intake").unwrap().secret;
+    let code = domain::one_time::totp(secret, outside.now().timestamp()).unwrap();
+    assert_eq!(guesser.post("/staff/login", &right).await.to, "/staff/code");
+    assert_eq!(guesser.post("/staff/code", &[("totp", &code)]).await.status, 422);
+}

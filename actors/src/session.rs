@@ -112,7 +112,7 @@ fn current(world: &World, id: ApplicantId, held: Option<Arc<Applicant>>) -> Resu
     {
         return Ok(held);
     }
-    world.store.load_applicant(id).map(Arc::new)
+    world.store.load_applicant(id)
 }
 
 /// What goes back to the asker, and what the actor holds from now on.
@@ -146,7 +146,7 @@ fn carry_out<C: Command>(
                 if notices {
                     world.wake.notices();
                 }
-                return (Ok(done), Some(Arc::new(applicant)));
+                return (Ok(done), Some(applicant));
             }
             // Another node was quicker: decide again on what it left.
             Err(StoreError::Stale) => {}

@@ -8,8 +8,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::MaterialId;
 use domain::material::{Flaw, PIXELS_MOST, SIDE_LEAST, SIDE_MOST, UPLOAD_MOST, Verdict};
 use domain::submission::RecordVerdict;
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage, imageops};
 use store::MATERIAL_CRASHES_MOST;
 use supervision::{Step, Work};
 
@@ -17,11 +19,11 @@ use crate::blocking::run;
 use crate::session::{Fault, settled};
 use crate::tree::{Asks, World};
 
-/// The longer side of the copy that is shown: enough to read a certificate, small enough for a telephone.
-const SHOWN_MOST: u32 = 2_400;
+/// The longer side of the copy that is shown: an A4 page at 150 dots an inch, small enough for a telephone.
+const SHOWN_MOST: u32 = 1_754;
 /// Bytes that decoding may allocate.
 const ALLOCATION_MOST: u64 = 320 * 1024 * 1024;
-const JPEG_QUALITY: u8 = 86;
+const JPEG_QUALITY: u8 = 84;
 
 /// What looking at an image came to.
 #[derive(Debug)]
@@ -42,18 +44,22 @@ pub enum Judged {
 /// Looks at the bytes of an upload. Takes up to a second of one core: call it on a bounded pool.
 pub fn judge(bytes: &[u8]) -> Judged {
     match open(bytes) {
-        Ok(image) => {
-            let (width, height) = (image.width(), image.height());
-            match encode(image) {
-                Ok(shown) => Judged::Good { width, height, shown },
-                Err(flaw) => Judged::Bad(flaw),
-            }
-        }
+        Ok(Seen { width, height, shown }) => match encode(&shown) {
+            Ok(shown) => Judged::Good { width, height, shown },
+            Err(flaw) => Judged::Bad(flaw),
+        },
         Err(flaw) => Judged::Bad(flaw),
     }
 }
 
-fn open(bytes: &[u8]) -> Result<DynamicImage, Flaw> {
+/// A decoded image: the size of the original once it stands upright, and the upright copy that is shown.
+struct Seen {
+    width: u32,
+    height: u32,
+    shown: RgbImage,
+}
+
+fn open(bytes: &[u8]) -> Result<Seen, Flaw> {
     if bytes.is_empty() {
         return Err(Flaw::Empty);
     }
@@ -88,12 +94,32 @@ fn open(bytes: &[u8]) -> Result<DynamicImage, Flaw> {
         return Err(Flaw::TooSmall);
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(flaw)?;
+    let image = DynamicImage::from_decoder(decoder).map_err(flaw)?.into_rgb8();
+    let mut image = DynamicImage::from(shrink(image, SHOWN_MOST)?);
     image.apply_orientation(orientation);
-    if image.width().max(image.height()) > SHOWN_MOST {
-        image = image.thumbnail(SHOWN_MOST, SHOWN_MOST);
+    let lies = matches!(
+        orientation,
+        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
+    );
+    let (width, height) = if lies { (height, width) } else { (width, height) };
+    Ok(Seen { width, height, shown: image.into_rgb8() })
+}
+
+/// Makes an image at most `most` pixels wide and high; each new pixel is the average of those that it stands for.
+fn shrink(image: RgbImage, most: u32) -> Result<RgbImage, Flaw> {
+    let (width, height) = image.dimensions();
+    let longer = width.max(height);
+    if longer <= most {
+        return Ok(image);
     }
-    Ok(image)
+    let scaled =
+        |side: u32| u32::try_from(u64::from(side) * u64::from(most) / u64::from(longer)).map(|side| side.max(1));
+    let (wide, high) = scaled(width).and_then(|wide| Ok((wide, scaled(height)?))).map_err(|_| Flaw::TooManyPixels)?;
+    let from = ImageRef::new(width, height, image.as_raw(), PixelType::U8x3).map_err(|_| Flaw::Damaged)?;
+    let mut to = Image::new(wide, high, PixelType::U8x3);
+    let how = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
+    Resizer::new().resize(&from, &mut to, &how).map_err(|_| Flaw::Damaged)?;
+    RgbImage::from_raw(wide, high, to.into_vec()).ok_or(Flaw::Damaged)
 }
 
 /// Whether a JPEG has its end: the decoder fills up what is missing, and an applicant would learn of it from an officer.
@@ -102,7 +128,8 @@ fn is_whole_jpeg(bytes: &[u8]) -> bool {
     let mut at = 2;
     while let Some([0xff, marker, high, low]) = bytes.get(at..at + 4) {
         if *marker == 0xda {
-            return bytes.get(at..).is_some_and(|scan| scan.windows(2).any(|pair| pair == [0xff, 0xd9]));
+            // From behind, where it mostly is.
+            return bytes.get(at..).is_some_and(|scan| scan.windows(2).rev().any(|pair| pair == [0xff, 0xd9]));
         }
         at += 2 + usize::from(u16::from_be_bytes([*high, *low]));
     }
@@ -110,12 +137,12 @@ fn is_whole_jpeg(bytes: &[u8]) -> bool {
 }
 
 /// Encodes as JPEG, which has no transparency: what was transparent shows as the decoder left it.
-fn encode(image: DynamicImage) -> Result<Vec<u8>, Flaw> {
+fn encode(image: &RgbImage) -> Result<Vec<u8>, Flaw> {
     let side = |pixels: u32| u16::try_from(pixels).map_err(|_| Flaw::TooManyPixels);
     let (width, height) = (side(image.width())?, side(image.height())?);
     let mut bytes = Vec::new();
     let encoder = jpeg_encoder::Encoder::new(&mut bytes, JPEG_QUALITY);
-    let encoded = encoder.encode(&image.into_rgb8(), width, height, jpeg_encoder::ColorType::Rgb);
+    let encoded = encoder.encode(image, width, height, jpeg_encoder::ColorType::Rgb);
     encoded.map(|()| bytes).map_err(|_| Flaw::Damaged)
 }
 
@@ -125,17 +152,17 @@ fn encode(image: DynamicImage) -> Result<Vec<u8>, Flaw> {
 /// When the bytes are no image; they were one when they were kept.
 pub fn turned(bytes: &[u8], quarter_turns: u8, most: Option<u32>) -> Result<Vec<u8>, Flaw> {
     let decoded = image::load_from_memory_with_format(bytes, ImageFormat::Jpeg);
-    let mut image = decoded.map_err(|_| Flaw::Damaged)?;
+    let mut image = decoded.map_err(|_| Flaw::Damaged)?.into_rgb8();
     if let Some(most) = most {
-        image = image.thumbnail(most, most);
+        image = shrink(image, most)?;
     }
     let image = match quarter_turns % 4 {
-        1 => image.rotate90(),
-        2 => image.rotate180(),
-        3 => image.rotate270(),
+        1 => imageops::rotate90(&image),
+        2 => imageops::rotate180(&image),
+        3 => imageops::rotate270(&image),
         _ => image,
     };
-    encode(image)
+    encode(&image)
 }
 
 /// The work of the upload validator.

@@ -5,9 +5,9 @@ use actix_web::{HttpResponse, web};
 use domain::Rejection;
 use domain::application::Application;
 use domain::case::Stage;
+use domain::effects::TimelineEntry;
 use domain::ids::ApplicationId;
 use maud::{Markup, html};
-use store::TimelineRow;
 
 use crate::applicant::wizard::{confirm, open};
 use crate::web::Answer;
@@ -15,13 +15,10 @@ use crate::web::components::{button_link, instant, stage_tag, whose_move};
 use crate::web::ctx::Ctx;
 use crate::web::layout::Page;
 
-/// Events on one page.
-const EVENTS_MOST: i64 = 100;
-
 /// `GET /case/{id}`
 pub async fn show(ctx: Ctx, id: web::Path<String>) -> Answer {
     let key: ApplicationId = id.parse().map_err(|_| Rejection::NotFound)?;
-    let (me, timeline) = ctx.me_and(None, move |store| store.timeline(key, EVENTS_MOST)).await?;
+    let me = ctx.me().await?;
     let application = me.application(key)?;
     let title = if application.title().is_empty() { ctx.t("case-untitled") } else { application.title().to_owned() };
     Ok(Page::new(title.clone()).show(
@@ -34,7 +31,7 @@ pub async fn show(ctx: Ctx, id: web::Path<String>) -> Answer {
             (next(&ctx, application))
             (result(&ctx, application))
             (track(&ctx, application))
-            section { h2 { (ctx.t("timeline")) } (events(&ctx, &timeline)) }
+            section { h2 { (ctx.t("timeline")) } (events(&ctx, &application.timeline)) }
             details { summary { (ctx.t("case-answers")) } (confirm::sections(&ctx, &me, application, false)) }
         },
     ))
@@ -91,10 +88,10 @@ fn track(ctx: &Ctx, application: &Application) -> Markup {
     }
 }
 
-/// A timeline in words.
-pub fn events(ctx: &Ctx, timeline: &[TimelineRow]) -> Markup {
+/// A timeline in words, newest first.
+fn events(ctx: &Ctx, timeline: &[TimelineEntry]) -> Markup {
     html! {
-        ol class="timeline" { @for event in timeline {
+        ol class="timeline" { @for event in timeline.iter().rev() {
             li {
                 span class="hint" { (instant(ctx, event.at)) }
                 " " (ctx.t(&format!("event-{}", event.kind)))

@@ -11,14 +11,13 @@ use domain::applicant::Applicant;
 use domain::application::Application;
 use domain::case::{Outcome, REASONS, Stage};
 use domain::decision::{Decide, OfficerAct, Seen};
-use domain::effects::{Actor, AuditEntry};
+use domain::effects::{Actor, AuditEntry, TimelineEntry};
 use domain::form::FieldError;
 use domain::ids::{ApplicationId, MaterialId};
 use domain::material::Verdict;
 use domain::staff::{Act, Officer};
 use domain::verification::Records;
 use maud::{Markup, html};
-use store::TimelineRow;
 
 use crate::applicant::wizard::{confirm, experience, materials, verification};
 use crate::error::Failure;
@@ -28,8 +27,6 @@ use crate::web::ctx::Ctx;
 use crate::web::form::{Shown, error_words};
 use crate::web::layout::{Page, token};
 use crate::web::posted::Posted;
-
-const EVENTS_MOST: i64 = 200;
 
 async fn load(ctx: &Ctx, id: &str) -> Result<(Arc<Applicant>, Arc<Application>), Failure> {
     let id: ApplicationId = id.parse().map_err(|_| Rejection::NotFound)?;
@@ -55,11 +52,11 @@ async fn view(
     shown: &Shown,
 ) -> Answer {
     let (key, by, now) = (application.id, officer.id, ctx.now());
-    let (timeline, names) = ctx
+    let names = ctx
         .db(move |store| {
             let entry = AuditEntry { by: Actor::Staff(by), act: "viewed", subject: format!("application:{key}") };
             store.note(&entry, now)?;
-            Ok((store.timeline(key, EVENTS_MOST)?, store.staff_names()?))
+            store.staff_names()
         })
         .await?;
     let number = application.number.clone().unwrap_or_default();
@@ -76,12 +73,12 @@ async fn view(
             (viewer(ctx, application))
             (confirm::sections(ctx, applicant, application, false))
             (experience::pointed_out(ctx, application))
-            section { h2 { (ctx.t("timeline")) } (who_did(ctx, &timeline, &names)) }
+            section { h2 { (ctx.t("timeline")) } (who_did(ctx, &application.timeline, &names)) }
         },
     ))
 }
 
-fn who_did(ctx: &Ctx, timeline: &[TimelineRow], names: &[(String, String)]) -> Markup {
+fn who_did(ctx: &Ctx, timeline: &[TimelineEntry], names: &[(String, String)]) -> Markup {
     let name = |by: &str| match by.split_once(':') {
         Some((_, id)) => {
             names.iter().find(|(known, _)| known == id).map_or_else(|| ctx.t("by-staff"), |(_, name)| name.clone())
@@ -89,7 +86,7 @@ fn who_did(ctx: &Ctx, timeline: &[TimelineRow], names: &[(String, String)]) -> M
         None => ctx.t(&format!("by-{by}")),
     };
     html! {
-        ol class="timeline" { @for event in timeline {
+        ol class="timeline" { @for event in timeline.iter().rev() {
             li { span class="hint" { (instant(ctx, event.at)) " · " (name(&event.by)) } " " (ctx.t(&format!("event-{}", event.kind))) }
         } }
     }

@@ -344,33 +344,19 @@ impl Ctx {
     /// # Errors
     /// `LoginFirst`.
     pub async fn me_keeping(&self, typed: Option<&Raw>) -> Result<Arc<Applicant>, Failure> {
-        Ok(self.me_and(typed, |_| Ok(())).await?.0)
-    }
-
-    /// The logged-in applicant, and what else the page needs of the rows: one visit to the database for both. `more`
-    /// must not take for granted that what it reads is the applicant's own.
-    ///
-    /// # Errors
-    /// `LoginFirst`; what the store says.
-    pub async fn me_and<T: Send + 'static>(
-        &self,
-        typed: Option<&Raw>,
-        more: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<(Arc<Applicant>, T), Failure> {
         // Log-in and version in one look: the session actor's copy is mostly still true.
         let found = match self.session_token() {
             Some(token) => {
                 let now = self.now();
-                let look = move |store: &Store| match store.session_and_version(&token, now)? {
-                    Some(found) => more(store).map(|more| Some((found, more))),
-                    None => Ok(None),
-                };
-                self.db(look).await?
+                if let Some(me) = self.site().tree.world.store.recall(&token, now) {
+                    return Ok(me);
+                }
+                self.db(move |store| store.session_and_version(&token, now)).await?
             }
             None => None,
         };
         match found {
-            Some(((id, version), more)) => Ok((self.site().tree.applicant_at(id, version).await?, more)),
+            Some((id, version)) => Ok(self.site().tree.applicant_at(id, version).await?),
             None => {
                 let kept = typed.and_then(|typed| self.keep(typed));
                 Err(Failure::LoginFirst { next: self.resting_place(), kept })

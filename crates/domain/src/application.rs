@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::calendar::{self, Calendar, Due};
 use crate::case::{Decision, NotAccepted, Proposal, Stage};
 use crate::certificate::Certificate;
+use crate::effects::TimelineEntry;
 use crate::experience::{self, Experience};
 use crate::form::{self, Answers};
 use crate::ids::ApplicationId;
@@ -14,7 +15,7 @@ use crate::payment::{Attempt, AttemptState};
 use crate::steps::{self, ApplicationKind, StepName};
 use crate::verification::{Records, Verification, VerificationState};
 
-/// Everything of one application. Attempts, materials, verifications and certificates have rows of their own.
+/// Everything of one application. Attempts, materials, verifications, certificates and timeline have rows of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Application {
     /// Its name in addresses.
@@ -76,6 +77,9 @@ pub struct Application {
     /// What was issued.
     #[serde(skip)]
     pub certificates: Vec<Certificate>,
+    /// What happened, oldest first; written by the store alone, from the effects of commands.
+    #[serde(skip)]
+    pub timeline: Vec<TimelineEntry>,
 }
 
 impl Application {
@@ -109,6 +113,7 @@ impl Application {
             materials: Vec::new(),
             attempts: Vec::new(),
             certificates: Vec::new(),
+            timeline: Vec::new(),
         }
     }
 

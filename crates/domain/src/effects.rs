@@ -41,6 +41,19 @@ pub struct TimelineEvent {
     pub detail: String,
 }
 
+/// What stands on a case's timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimelineEntry {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What happened; its text is `event-KIND`.
+    pub kind: String,
+    /// Who: `applicant`, `system` or `staff:ID`.
+    pub by: String,
+    /// A reason code or number.
+    pub detail: String,
+}
+
 /// What a notice is about; its texts are `notice-KIND-subject`, `-body` and `-sms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,5 +1,6 @@
 //! An applicant, loaded whole and committed as a difference, guarded by one version.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -15,14 +16,15 @@ use domain::material::{Material, Verdict};
 use domain::payment::Attempt;
 use domain::verification::Verification;
 
-use crate::connection::{AnyConnection, Store, hold};
+use crate::connection::{AnyConnection, Kept, Store, hold};
 use crate::error::StoreError;
 use crate::schema::{applicant, application, attempt, certificate, counter, material, session, verification};
 use crate::sealing::Keys;
+use crate::secrets::token_hash;
 use crate::time::{instant, stored};
 use crate::{audit, notice, payment, timeline};
 
-#[derive(Queryable, Insertable, AsChangeset)]
+#[derive(Queryable, Insertable, AsChangeset, PartialEq)]
 #[diesel(table_name = application, treat_none_as_default_value = false, treat_none_as_null = true)]
 struct ApplicationRow {
     id: String,
@@ -61,7 +63,7 @@ struct VerificationRow {
 #[derive(Debug)]
 pub struct Committed {
     /// The applicant as it now stands, numbers included.
-    pub applicant: Applicant,
+    pub applicant: Arc<Applicant>,
     /// Whether notices wait to be sent.
     pub notices: bool,
 }
@@ -95,6 +97,9 @@ impl Store {
     /// # Errors
     /// `Missing` when there is no such applicant.
     pub fn applicant_version(&self, id: ApplicantId) -> Result<i64, StoreError> {
+        if let Some(version) = self.recent.as_ref().and_then(|recent| recent.version(id)) {
+            return Ok(version);
+        }
         self.read(|connection| {
             Ok(applicant::table.find(id.to_string()).select(applicant::version).first(connection)?)
         })
@@ -104,8 +109,17 @@ impl Store {
     ///
     /// # Errors
     /// `Missing` when there is no such applicant.
-    pub fn load_applicant(&self, id: ApplicantId) -> Result<Applicant, StoreError> {
-        self.read(|connection| load(connection, &self.keys, id))
+    pub fn load_applicant(&self, id: ApplicantId) -> Result<Arc<Applicant>, StoreError> {
+        let applicant = Arc::new(self.read(|connection| load(connection, &self.keys, id))?);
+        if let Some(recent) = &self.recent {
+            recent.stands(&applicant);
+        }
+        Ok(applicant)
+    }
+
+    /// The logged-in applicant as it now stands, if that is known without a look at the rows.
+    pub fn recall(&self, token: &str, now: DateTime<Utc>) -> Option<Arc<Applicant>> {
+        self.recent.as_ref()?.recall(&token_hash(token), now)
     }
 
     /// Writes what differs between `before` and `after`, and the effects, in one transaction.
@@ -120,7 +134,15 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Committed, StoreError> {
         let keys = &self.keys;
-        self.write(move |connection| {
+        let log_out = effects.log_out;
+        // Sealed before the turn at the database begins, for the others wait meanwhile. What gets a number is sealed
+        // once it has it.
+        let mut sealed = HashMap::new();
+        let old = before.map_or(&[][..], |before| &before.applications);
+        for changed in after.applications.iter().filter(|changed| !old.contains(changed) && !wants_number(changed)) {
+            sealed.insert(changed.id, seal_application(keys, changed)?);
+        }
+        let (applicant, notices) = self.write(move |connection| {
             match before {
                 None => insert_applicant(connection, keys, &after)?,
                 Some(before) => {
@@ -139,7 +161,11 @@ impl Store {
                 let known = old.iter().find(|known| known.id == changed.id);
                 if known != Some(changed) {
                     let known = known.map(|known| &**known);
-                    write_application(connection, keys, &owner, known, changed)?;
+                    let body = match sealed.remove(&changed.id) {
+                        Some(body) => body,
+                        None => seal_application(keys, changed)?,
+                    };
+                    write_application(connection, body, &owner, known, changed)?;
                     write_children(connection, keys, &after, known, changed)?;
                 }
             }
@@ -147,14 +173,26 @@ impl Store {
                 diesel::delete(session::table.filter(session::holder.eq(&owner))).execute(connection)?;
             }
             payment::book(connection, &effects.movements, now)?;
-            timeline::write(connection, &effects.timeline, now)?;
+            for event in &effects.timeline {
+                let entry = timeline::write(connection, event, now)?;
+                if let Ok(application) = after.application_mut(event.application) {
+                    application.timeline.push(entry);
+                }
+            }
             audit::write(connection, &effects.audit, now)?;
             let notices = !effects.notices.is_empty();
             for queued in &effects.notices {
                 notice::queue(connection, keys, Some(&owner), queued, now)?;
             }
-            Ok(Committed { applicant: after, notices })
-        })
+            Ok((Arc::new(after), notices))
+        })?;
+        if let Some(recent) = &self.recent {
+            recent.stands(&applicant);
+            if log_out {
+                recent.all_ended(&applicant.id.to_string());
+            }
+        }
+        Ok(Committed { applicant, notices })
     }
 
     /// Finds an account by user name, phone or e-mail, whichever `who` is.
@@ -325,7 +363,7 @@ fn update_applicant(
     let id = after.id.to_string();
     let row = applicant::table.find(&id).filter(applicant::version.eq(before.version));
     let changed = if before.account == after.account && before.password_hash == after.password_hash {
-        diesel::update(row).set(applicant::version.eq(after.version)).execute(connection)?
+        Kept(diesel::update(row).set(applicant::version.eq(after.version))).execute(connection)?
     } else {
         let [document, phone, email] = look_ups(keys, &after.account);
         diesel::update(row)
@@ -393,27 +431,41 @@ fn number_what_is_new(
     Ok(())
 }
 
+fn seal_application(keys: &Keys, application: &Application) -> Result<Vec<u8>, StoreError> {
+    keys.seal_json(&place("application", application.id), application)
+}
+
+fn application_row(application: &Application, owner: &str, body: Vec<u8>) -> ApplicationRow {
+    ApplicationRow {
+        id: application.id.to_string(),
+        applicant_id: owner.to_owned(),
+        number: application.number.clone(),
+        stage: application.stage().code().to_owned(),
+        kind: application.kind.map(|kind| kind.code().to_owned()),
+        country: application.credential.get("country").cloned(),
+        since_at: stored(application.since()),
+        body,
+    }
+}
+
 fn write_application(
     connection: &mut AnyConnection,
-    keys: &Keys,
+    body: Vec<u8>,
     owner: &str,
     known: Option<&Application>,
     changed: &Application,
 ) -> Result<(), StoreError> {
-    let id = changed.id.to_string();
-    let row = ApplicationRow {
-        body: keys.seal_json(&place("application", &id), changed)?,
-        applicant_id: owner.to_owned(),
-        number: changed.number.clone(),
-        stage: changed.stage().code().to_owned(),
-        kind: changed.kind.map(|kind| kind.code().to_owned()),
-        country: changed.credential.get("country").cloned(),
-        since_at: stored(changed.since()),
-        id,
-    };
+    let mut row = application_row(changed, owner, Vec::new());
+    // Most saves change nothing that can be searched for, and so need touch no index.
+    let body_alone = known.is_some_and(|known| application_row(known, owner, Vec::new()) == row);
+    row.body = body;
+    let place = application::table.find(&row.id);
     match known {
         None => diesel::insert_into(application::table).values(&row).execute(connection)?,
-        Some(_) => diesel::update(application::table.find(&row.id)).set(&row).execute(connection)?,
+        Some(_) if body_alone => {
+            Kept(diesel::update(place).set(application::body.eq(&row.body))).execute(connection)?
+        }
+        Some(_) => diesel::update(place).set(&row).execute(connection)?,
     };
     Ok(())
 }
@@ -562,7 +614,7 @@ fn load(connection: &mut AnyConnection, keys: &Keys, id: ApplicantId) -> Result<
     Ok(Applicant { id, version, account, password_hash, applications })
 }
 
-fn parent<'a>(applications: &'a mut [Application], id: &str) -> Option<&'a mut Application> {
+pub(crate) fn parent<'a>(applications: &'a mut [Application], id: &str) -> Option<&'a mut Application> {
     let id: Option<ApplicationId> = id.parse().ok();
     applications.iter_mut().find(|application| Some(application.id) == id)
 }
@@ -617,6 +669,7 @@ fn load_children(
             parent.certificates.push(child);
         }
     }
+    timeline::load(connection, owner, applications)?;
     for application in applications.iter_mut() {
         application.materials.sort_by(|a, b| (&a.slot, a.place).cmp(&(&b.slot, b.place)));
     }

@@ -1,17 +1,20 @@
 //! One type for both databases, chosen by the address, and one way to write: a transaction, started as a writer.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use diesel::backend::Backend;
 use diesel::connection::{AnsiTransactionManager as Ansi, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::r2d2::{self, R2D2Connection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::blobs::Blobs;
 use crate::error::StoreError;
 use crate::notice::CLAIMED;
+use crate::recent::Recent;
 use crate::schema::{certificate, material, notice};
 use crate::sealing::Keys;
 use crate::time::stored;
@@ -74,11 +77,37 @@ pub(crate) fn hold(connection: &mut AnyConnection, name: &str) -> Result<(), Sto
     Ok(())
 }
 
+/// A query whose prepared form is kept, although diesel does not keep updates by itself: its text must depend on
+/// nothing but its type.
+pub(crate) struct Kept<Q>(pub(crate) Q);
+
+impl<DB: Backend, Q: QueryFragment<DB>> QueryFragment<DB> for Kept<Q> {
+    fn walk_ast<'b>(&'b self, pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        self.0.walk_ast(pass)
+    }
+
+    fn is_safe_to_cache_prepared(&self, _: &DB) -> QueryResult<bool> {
+        Ok(true)
+    }
+}
+
+impl<Q> QueryId for Kept<Q> {
+    type QueryId = ();
+    // Kept by its text.
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Q, C> RunQueryDsl<C> for Kept<Q> {}
+
+type Pooled = r2d2::PooledConnection<Manager>;
+
 /// The store: rows by diesel, blobs beside them, and the keys to what is sealed.
 pub struct Store {
     pool: r2d2::Pool<Manager>,
-    /// SQLite has one writer at a time; waiting here is fair, waiting there is a lottery.
-    writer: Option<Mutex<()>>,
+    /// SQLite has one writer at a time, and it keeps its connection: what that remembers of the file stays true. Waiting
+    /// here is fair, waiting there is a lottery.
+    writer: Option<Mutex<Pooled>>,
+    pub(crate) recent: Option<Recent>,
     pub(crate) keys: Keys,
     blobs: Blobs,
 }
@@ -92,20 +121,22 @@ impl Store {
         let manager = Manager { url: url.to_owned() };
         let postgres = manager.is_postgres();
         let pool = r2d2::Pool::builder()
-            .max_size(8)
+            .max_size(9)
             .min_idle(Some(1))
             .test_on_check_out(postgres)
             .connection_timeout(Duration::from_secs(10))
             .build(manager)
             .map_err(|error| StoreError::Pool(error.to_string()))?;
-        let writer = (!postgres).then(|| Mutex::new(()));
-        let store = Self { pool, writer, keys, blobs };
+        let take = || pool.get().map_err(|error| StoreError::Pool(error.to_string()));
+        let writer = if postgres { None } else { Some(Mutex::new(take()?)) };
+        let recent = (!postgres).then(Recent::default);
+        let store = Self { pool, writer, recent, keys, blobs };
         store.migrate()?;
         Ok(store)
     }
 
     fn migrate(&self) -> Result<(), StoreError> {
-        let mut connection = self.pool.get().map_err(|error| StoreError::Pool(error.to_string()))?;
+        let mut connection = self.take()?;
         let failed = |error: Box<dyn std::error::Error + Send + Sync>| StoreError::Migration(error.to_string());
         match &mut *connection {
             AnyConnection::Postgres(postgres) => {
@@ -158,13 +189,16 @@ impl Store {
         self.read(|connection| Ok(connection.batch_execute("SELECT 1")?))
     }
 
+    fn take(&self) -> Result<Pooled, StoreError> {
+        self.pool.get().map_err(|error| StoreError::Pool(error.to_string()))
+    }
+
     /// Runs `work` on a connection, outside any transaction of ours.
     pub(crate) fn read<T>(
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut connection = self.pool.get().map_err(|error| StoreError::Pool(error.to_string()))?;
-        work(&mut connection)
+        work(&mut *self.take()?)
     }
 
     /// Runs `work` in one transaction that is a writer's from the start; what it returns is on the disk.
@@ -172,23 +206,42 @@ impl Store {
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut pooled = self.pool.get().map_err(|error| StoreError::Pool(error.to_string()))?;
-        let _turn = self.writer.as_ref().map(|writer| writer.lock().unwrap_or_else(PoisonError::into_inner));
-        let connection: &mut AnyConnection = &mut pooled;
-        match connection {
-            AnyConnection::Postgres(postgres) => Ansi::begin_transaction_sql(postgres, "BEGIN")?,
-            AnyConnection::Sqlite(sqlite) => Ansi::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE")?,
+        let Some(writer) = &self.writer else { return transact(&mut *self.take()?, work) };
+        let mut turn = match writer.lock() {
+            Ok(turn) => turn,
+            Err(poisoned) => {
+                // A panic left a transaction open: another connection takes this one's place, which rolls back as it goes.
+                let mut turn = poisoned.into_inner();
+                *turn = self.take()?;
+                writer.clear_poison();
+                turn
+            }
+        };
+        let done = transact(&mut turn, work);
+        if done.is_err() && turn.is_broken() {
+            *turn = self.take()?;
         }
-        match work(connection) {
-            Ok(done) => {
-                <AnyConnection as TransactionManager<AnyConnection>>::commit_transaction(connection)?;
-                Ok(done)
-            }
-            Err(error) => {
-                // The first error tells more than a failed roll-back; a broken connection leaves the pool anyway.
-                let _ = <AnyConnection as TransactionManager<AnyConnection>>::rollback_transaction(connection);
-                Err(error)
-            }
+        done
+    }
+}
+
+fn transact<T>(
+    connection: &mut AnyConnection,
+    work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    match connection {
+        AnyConnection::Postgres(postgres) => Ansi::begin_transaction_sql(postgres, "BEGIN")?,
+        AnyConnection::Sqlite(sqlite) => Ansi::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE")?,
+    }
+    match work(connection) {
+        Ok(done) => {
+            <AnyConnection as TransactionManager<AnyConnection>>::commit_transaction(connection)?;
+            Ok(done)
+        }
+        Err(error) => {
+            // The first error tells more than a failed roll-back; a broken connection leaves the pool anyway.
+            let _ = <AnyConnection as TransactionManager<AnyConnection>>::rollback_transaction(connection);
+            Err(error)
         }
     }
 }

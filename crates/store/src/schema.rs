@@ -190,4 +190,13 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(application, applicant, certificate, material, attempt, verification);
+diesel::allow_tables_to_appear_in_same_query!(
+    application,
+    applicant,
+    certificate,
+    material,
+    attempt,
+    session,
+    timeline,
+    verification
+);

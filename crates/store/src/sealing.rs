@@ -1,6 +1,6 @@
 //! Sealed values (XChaCha20-Poly1305) and keyed hashes to find them by.
 
-use chacha20poly1305::aead::{Aead, Generate, Payload};
+use chacha20poly1305::aead::{Aead, AeadInOut, Generate, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
@@ -45,10 +45,13 @@ impl Keys {
     pub fn seal(&self, place: &str, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
         let nonce = XNonce::try_generate().map_err(|_| StoreError::Crypto("no randomness"))?;
         let cipher = XChaCha20Poly1305::new_from_slice(&*self.seal).map_err(|_| StoreError::Crypto("key"))?;
-        let payload = Payload { msg: plain, aad: place.as_bytes() };
-        let sealed = cipher.encrypt(&nonce, payload).map_err(|_| StoreError::Crypto("seal"))?;
-        let mut out = nonce.to_vec();
-        out.extend_from_slice(&sealed);
+        // In place: an original has megabytes, and need not be copied more than once.
+        let mut out = Vec::with_capacity(nonce.len() + plain.len() + 16);
+        out.extend_from_slice(&nonce);
+        out.extend_from_slice(plain);
+        let body = out.get_mut(nonce.len()..).ok_or(StoreError::Crypto("seal"))?;
+        let tag = cipher.encrypt_inout_detached(&nonce, place.as_bytes(), body.into());
+        out.extend_from_slice(&tag.map_err(|_| StoreError::Crypto("seal"))?);
         Ok(out)
     }
 

@@ -1,11 +1,12 @@
 //! Log-ins: the cookie's token is stored as a hash, so who reads the table can't be somebody else.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use domain::ids::ApplicantId;
 
 use crate::connection::Store;
 use crate::error::StoreError;
+use crate::recent::Recent;
 use crate::schema::{applicant, session};
 use crate::secrets::{random_token, token_hash};
 use crate::time::{instant, stored};
@@ -99,18 +100,25 @@ impl Store {
         token: &str,
         now: DateTime<Utc>,
     ) -> Result<Option<(ApplicantId, i64)>, StoreError> {
-        self.read(|connection| {
-            let holder: Option<String> = session::table
-                .find(token_hash(token))
+        let hash = token_hash(token);
+        let endings = self.recent.as_ref().map_or(0, Recent::endings);
+        let found: Option<(String, i64, NaiveDateTime)> = self.read(|connection| {
+            Ok(session::table
+                .inner_join(applicant::table.on(applicant::id.eq(session::holder)))
+                .filter(session::token_hash.eq(&hash))
                 .filter(session::realm.eq(Realm::Applicant.code()))
                 .filter(session::expires_at.gt(stored(now)))
-                .select(session::holder)
+                .select((applicant::id, applicant::version, session::expires_at))
                 .first(connection)
-                .optional()?;
-            let Some(holder) = holder else { return Ok(None) };
-            let version: i64 = applicant::table.find(&holder).select(applicant::version).first(connection)?;
-            Ok(Some((holder.parse().map_err(|_| StoreError::Value("session.holder"))?, version)))
-        })
+                .optional()?)
+        })?;
+        let Some((id, version, until)) = found else { return Ok(None) };
+        let id = id.parse().map_err(|_| StoreError::Value("session.holder"))?;
+        if let Some(recent) = &self.recent {
+            recent.at_version(id, version);
+            recent.logged_in(hash, id, instant(until), endings);
+        }
+        Ok(Some((id, version)))
     }
 
     /// Logs one browser out.
@@ -121,7 +129,11 @@ impl Store {
         self.write(|connection| {
             diesel::delete(session::table.find(token_hash(token))).execute(connection)?;
             Ok(())
-        })
+        })?;
+        if let Some(recent) = &self.recent {
+            recent.ended(&token_hash(token));
+        }
+        Ok(())
     }
 
     /// Logs a holder out everywhere (R2.1).
@@ -129,9 +141,13 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub fn end_sessions(&self, holder: &str) -> Result<usize, StoreError> {
-        self.write(|connection| {
+        let ended = self.write(|connection| {
             Ok(diesel::delete(session::table.filter(session::holder.eq(holder))).execute(connection)?)
-        })
+        })?;
+        if let Some(recent) = &self.recent {
+            recent.all_ended(holder);
+        }
+        Ok(ended)
     }
 
     /// How many browsers a holder is logged in at.

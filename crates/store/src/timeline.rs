@@ -2,63 +2,55 @@
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
-use domain::effects::TimelineEvent;
-use domain::ids::ApplicationId;
+use domain::application::Application;
+use domain::effects::{TimelineEntry, TimelineEvent};
 use uuid::Uuid;
 
-use crate::connection::{AnyConnection, Store};
+use crate::connection::AnyConnection;
 use crate::error::StoreError;
-use crate::schema::timeline;
+use crate::schema::{application, timeline};
 use crate::time::{instant, stored};
 
-/// One entry.
-#[derive(Debug, Clone)]
-pub struct TimelineRow {
-    /// When.
-    pub at: DateTime<Utc>,
-    /// What; its text is `event-KIND`.
-    pub kind: String,
-    /// Who: `applicant`, `system` or `staff:ID`.
-    pub by: String,
-    /// Reason code or number.
-    pub detail: String,
-}
+/// Entries of one applicant that are loaded, the newest; a case has about a dozen.
+const LOADED_MOST: i64 = 2_000;
 
 pub(crate) fn write(
     connection: &mut AnyConnection,
-    events: &[TimelineEvent],
+    event: &TimelineEvent,
     now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    for event in events {
-        diesel::insert_into(timeline::table)
-            .values((
-                timeline::id.eq(Uuid::now_v7().simple().to_string()),
-                timeline::application_id.eq(event.application.to_string()),
-                timeline::at.eq(stored(now)),
-                timeline::kind.eq(event.kind),
-                timeline::by_whom.eq(event.by.code()),
-                timeline::detail.eq(&event.detail),
-            ))
-            .execute(connection)?;
-    }
-    Ok(())
+) -> Result<TimelineEntry, StoreError> {
+    let by = event.by.code();
+    diesel::insert_into(timeline::table)
+        .values((
+            timeline::id.eq(Uuid::now_v7().simple().to_string()),
+            timeline::application_id.eq(event.application.to_string()),
+            timeline::at.eq(stored(now)),
+            timeline::kind.eq(event.kind),
+            timeline::by_whom.eq(&by),
+            timeline::detail.eq(&event.detail),
+        ))
+        .execute(connection)?;
+    Ok(TimelineEntry { at: instant(stored(now)), kind: event.kind.to_owned(), by, detail: event.detail.clone() })
 }
 
-impl Store {
-    /// The timeline of a case, newest first.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn timeline(&self, application: ApplicationId, most: i64) -> Result<Vec<TimelineRow>, StoreError> {
-        self.read(|connection| {
-            let rows: Vec<(NaiveDateTime, String, String, String)> = timeline::table
-                .filter(timeline::application_id.eq(application.to_string()))
-                .order(timeline::id.desc())
-                .select((timeline::at, timeline::kind, timeline::by_whom, timeline::detail))
-                .limit(most)
-                .load(connection)?;
-            let row = |(at, kind, by, detail)| TimelineRow { at: instant(at), kind, by, detail };
-            Ok(rows.into_iter().map(row).collect())
-        })
+/// Loads the timelines of all of an applicant's applications.
+pub(crate) fn load(
+    connection: &mut AnyConnection,
+    owner: &str,
+    applications: &mut [Application],
+) -> Result<(), StoreError> {
+    type Row = (String, NaiveDateTime, String, String, String);
+    let newest: Vec<Row> = timeline::table
+        .inner_join(application::table.on(application::id.eq(timeline::application_id)))
+        .filter(application::applicant_id.eq(owner))
+        .order(timeline::id.desc())
+        .select((timeline::application_id, timeline::at, timeline::kind, timeline::by_whom, timeline::detail))
+        .limit(LOADED_MOST)
+        .load(connection)?;
+    for (id, at, kind, by, detail) in newest.into_iter().rev() {
+        if let Some(parent) = crate::applicant::parent(applications, &id) {
+            parent.timeline.push(TimelineEntry { at: instant(at), kind, by, detail });
+        }
     }
+    Ok(())
 }

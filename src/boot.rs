@@ -225,7 +225,7 @@ async fn run_demo(cli: &Cli) -> anyhow::Result<()> {
     let site = Arc::new(site);
     let words = format!(
         "\n  site       {origin}/\n  sandbox    {sandbox}/inbox (SMS and mail), {sandbox}/people (whom to play, test cards)\n  \
-         staff      {origin}/staff  users intake, evaluator, approver, operator; password {}\n  codes      {sandbox}/staff\n  \
+         staff      {origin}/staff  users intake, evaluator, approver, finance, cashier, operator; password {}\n  codes      {sandbox}/staff\n  \
          data       {}\n  ready in   {} ms\n\n",
         demo::STAFF_PASSWORD,
         cli.data.display(),
@@ -253,6 +253,7 @@ async fn run_serve(config: &Config) -> anyhow::Result<()> {
         union_pay: UnionPaySettings {
             front_url: bank.front_url.clone(),
             query_url: bank.query_url.clone(),
+            back_url: bank.back_url.clone(),
             merchant: bank.merchant.clone(),
             key_pem: read(&bank.key)?,
             certificate_pem: read(&bank.certificate)?,

@@ -66,6 +66,8 @@ pub struct UnionPayConfig {
     pub front_url: String,
     /// Where queries go.
     pub query_url: String,
+    /// Where refunds go.
+    pub back_url: String,
     /// Merchant number.
     pub merchant: String,
     /// File with our key, PKCS#8 PEM.

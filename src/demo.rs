@@ -27,15 +27,17 @@ pub const MASTER_KEY: &str = "64656d6f2d6b65792d64656d6f2d6b65792d64656d6f2d6b65
 /// The password of every demo account of staff.
 pub const STAFF_PASSWORD: &str = "demo-staff-2026";
 
-const STAFF: [(&str, &str, &[Role], &[u8; 20]); 4] = [
+const STAFF: [(&str, &str, &[Role], &[u8; 20]); 6] = [
     ("intake", "受理员甲", &[Role::Intake], b"demo-totp-intake-001"),
     ("evaluator", "评估员乙", &[Role::Intake, Role::Evaluator], b"demo-totp-evaluat-02"),
     ("approver", "复审员丙", &[Role::Evaluator, Role::Approver], b"demo-totp-approve-03"),
+    ("finance", "财务丁", &[Role::Finance], b"demo-totp-finance-05"),
+    ("cashier", "财务戊", &[Role::Finance], b"demo-totp-cashier-06"),
     ("operator", "运维员丁", &[Role::Operator], b"demo-totp-operato-04"),
 ];
 
 /// SMS templates of the sandbox by kind of notice.
-const TEMPLATES: [(&str, &str); 11] = [
+const TEMPLATES: [(&str, &str); 16] = [
     ("code", "SMS_100000001"),
     ("registered", "SMS_100000002"),
     ("submitted", "SMS_100000003"),
@@ -47,6 +49,11 @@ const TEMPLATES: [(&str, &str); 11] = [
     ("password-changed", "SMS_100000009"),
     ("registered-name", "SMS_100000010"),
     ("contact-changed", "SMS_100000011"),
+    ("refund-asked", "SMS_100000012"),
+    ("refund-approved", "SMS_100000013"),
+    ("refund-refused", "SMS_100000014"),
+    ("refund-arrived", "SMS_100000015"),
+    ("refund-sent-back", "SMS_100000016"),
 ];
 
 /// The demo's staff, for the sandbox's page of codes.
@@ -65,12 +72,15 @@ pub fn staff_codes() -> Vec<StaffCode> {
 /// # Errors
 /// When the database fails.
 pub fn seed(store: &Store) -> anyhow::Result<()> {
-    if store.staff_by_name("intake")?.is_some() {
-        return Ok(());
-    }
-    let hash = store::hash_password(STAFF_PASSWORD)?;
+    let mut hash = None;
     for (user, name, roles, secret) in STAFF {
-        store.add_staff(user, name, roles, &hash, secret)?;
+        if store.staff_by_name(user)?.is_none() {
+            let hash = match &hash {
+                Some(known) => known,
+                None => hash.insert(store::hash_password(STAFF_PASSWORD)?),
+            };
+            store.add_staff(user, name, roles, hash, secret)?;
+        }
     }
     Ok(())
 }
@@ -188,6 +198,7 @@ pub fn parts(cli: &Cli, site: &str, outside: &Outside) -> Parts {
         union_pay: UnionPaySettings {
             front_url: format!("{sandbox}/gateway/api/frontTransReq.do"),
             query_url: format!("{sandbox}/gateway/api/queryTrans.do"),
+            back_url: format!("{sandbox}/gateway/api/backTransReq.do"),
             merchant: sandbox::MERCHANT.into(),
             key_pem: sandbox::MERCHANT_KEY.into(),
             certificate_pem: sandbox::MERCHANT_PEM.into(),

@@ -8,6 +8,7 @@ mod forms;
 mod journeys;
 mod locales_agree;
 mod recovery;
+mod refunds;
 mod settings;
 mod store_suite;
 mod support;

@@ -8,6 +8,7 @@ mod certificate_issuer;
 mod identity_verifier;
 mod notification_dispatcher;
 mod payment_reconciler;
+mod refund_scheduler;
 pub mod session;
 mod tree;
 mod upload_validator;

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use domain::payment::GatewayAnswer;
+use domain::payment::{AttemptState, GatewayAnswer};
 use domain::settlement::SettleAttempt;
 use gateways::GatewayError;
 use supervision::{Step, Work};
@@ -51,6 +51,9 @@ impl Work for PaymentReconciler {
         match self.sessions.command(due.applicant, command).await {
             Ok(state) => {
                 tracing::info!(order = %due.attempt.order, state = state.code(), "payment looked at");
+                if state == AttemptState::Surplus {
+                    self.world.wake.refunds();
+                }
                 self.world.at("payment-settled");
                 let store = Arc::clone(&self.world.store);
                 let followed = run(&self.world.rows, move || store.notification_followed(due.attempt.id, due.notified));

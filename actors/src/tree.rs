@@ -26,6 +26,7 @@ use crate::certificate_issuer::CertificateIssuer;
 use crate::identity_verifier::IdentityVerifier;
 use crate::notification_dispatcher::NotificationDispatcher;
 use crate::payment_reconciler::PaymentReconciler;
+use crate::refund_scheduler::RefundScheduler;
 use crate::session::{Do, Fault, Load, Refusal, Session};
 use crate::upload_validator::UploadValidator;
 
@@ -69,6 +70,8 @@ impl DieAt {
         if self.panics {
             std::panic::resume_unwind(Box::new("ordered by a fault test"));
         }
+        // As from outside: no unwinding, no handler, no last word.
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         std::process::abort();
     }
 }
@@ -101,6 +104,7 @@ pub struct Wakes {
 struct Doors {
     notices: [Mailbox<Reconciler<NotificationDispatcher>>; 2],
     payments: Mailbox<Reconciler<PaymentReconciler>>,
+    refunds: Mailbox<Reconciler<RefundScheduler>>,
     uploads: Mailbox<Reconciler<UploadValidator>>,
     identity: Mailbox<Reconciler<IdentityVerifier>>,
     certificates: Mailbox<Reconciler<CertificateIssuer>>,
@@ -120,6 +124,13 @@ impl Wakes {
     pub fn payments(&self) {
         if let Some(doors) = self.doors.get() {
             doors.payments.nudge(Wake);
+        }
+    }
+
+    /// Money waits to go back.
+    pub fn refunds(&self) {
+        if let Some(doors) = self.doors.get() {
+            doors.refunds.nudge(Wake);
         }
     }
 
@@ -227,6 +238,10 @@ impl Tree {
         let payments = reconcilers.start(ChildSpec::new("payment_reconciler", move || {
             Reconciler::new(PaymentReconciler::new(Arc::clone(&shared), to.clone()), sweep)
         }));
+        let (shared, to) = (Arc::clone(&world), asks.clone());
+        let refunds = reconcilers.start(ChildSpec::new("refund_scheduler", move || {
+            Reconciler::new(RefundScheduler::new(Arc::clone(&shared), to.clone()), sweep)
+        }));
         let notices = [Channel::Sms, Channel::Mail].map(|channel| {
             let shared = Arc::clone(&world);
             reconcilers.start(ChildSpec::new(format!("notification_dispatcher.{}", channel.code()), move || {
@@ -247,7 +262,7 @@ impl Tree {
             Reconciler::new(CertificateIssuer::new(shared, to, issuer), sweep)
         }));
         // The doors are opened once; before that a wake-up finds none, and the first sweep does the work.
-        let _ = world.wake.doors.set(Doors { notices, payments, uploads, identity, certificates });
+        let _ = world.wake.doors.set(Doors { notices, payments, refunds, uploads, identity, certificates });
         let passivator = sessions.clone();
         reconcilers.start(ChildSpec::new("passivator", move || Passivator { sessions: passivator.clone() }));
         Ok(Arc::new(Self { system, world, sessions, reconcilers }))

@@ -9,6 +9,7 @@ use domain::effects::TimelineEntry;
 use domain::ids::ApplicationId;
 use maud::{Markup, html};
 
+use crate::applicant::refund;
 use crate::applicant::wizard::{confirm, open};
 use crate::web::Answer;
 use crate::web::components::{button_link, instant, stage_tag, whose_move};
@@ -30,6 +31,7 @@ pub async fn show(ctx: Ctx, id: web::Path<String>) -> Answer {
             (whose_move(&ctx, application))
             (next(&ctx, application))
             (result(&ctx, application))
+            (refund::link(&ctx, application))
             (track(&ctx, application))
             section { h2 { (ctx.t("timeline")) } (events(&ctx, &application.timeline)) }
             details { summary { (ctx.t("case-answers")) } (confirm::sections(&ctx, &me, application, false)) }

@@ -7,6 +7,7 @@ pub mod code;
 pub mod forgotten;
 pub mod login;
 pub mod payments;
+pub mod refund;
 pub mod register;
 pub mod wizard;
 
@@ -44,6 +45,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/pay/return", web::post().to(payments::returned))
         .route("/pay/return", web::get().to(payments::returned_bare))
         .route("/identity/notify", web::post().to(wizard::verification::called))
+        .route("/case/{id}/refund", web::get().to(refund::show))
+        .route("/case/{id}/refund", web::post().to(refund::ask))
+        .route("/case/{id}/refund/bank", web::post().to(refund::details))
         .route("/case/{id}", web::get().to(case::show))
         .route("/case/{id}/certificate.pdf", web::get().to(case::certificate))
         .configure(wizard::routes);

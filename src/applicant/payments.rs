@@ -6,12 +6,14 @@ use std::sync::Arc;
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use actors::run;
+use chrono::{DateTime, Utc};
 use documents::ReceiptFacts;
 use domain::Rejection;
 use domain::applicant::Applicant;
 use domain::application::Application;
 use domain::payment::{Attempt, AttemptState};
 use domain::person::Language;
+use domain::refund::RefundState;
 use locales::Texts;
 use maud::html;
 
@@ -48,7 +50,7 @@ pub async fn list(ctx: Ctx) -> Answer {
                     @match attempt.state {
                         AttemptState::Paid => p { a href={"/payments/" (attempt.order)} { (ctx.t("receipt-title")) } },
                         AttemptState::Open => p { a href={"/apply/" (application.id) "/payment"} { (ctx.t("pay-look")) } },
-                        AttemptState::Surplus => p { (ctx.t("attempt-surplus-words")) },
+                        AttemptState::Surplus => p { a href={"/case/" (application.id) "/refund"} { (ctx.t("attempt-surplus-words")) } },
                         AttemptState::Parked => p { (ctx.t("pay-parked")) },
                         AttemptState::Failed => {}
                     }
@@ -68,6 +70,12 @@ fn paid<'a>(me: &'a Applicant, order: &str) -> Result<(&'a Arc<Application>, &'a
     paid.find(|(_, attempt)| attempt.order == order).ok_or(Rejection::NotFound)
 }
 
+/// When the money of an attempt went back, if it did.
+fn refunded_at(application: &Application, attempt: &Attempt) -> Option<DateTime<Utc>> {
+    let mut refunds = application.refunds.iter().filter(|refund| refund.attempt == attempt.id);
+    refunds.find(|refund| refund.state == RefundState::Arrived)?.ended_at
+}
+
 /// `GET /payments/{order}/receipt.pdf`
 pub async fn receipt_pdf(ctx: Ctx, order: web::Path<String>) -> Answer {
     let me = ctx.me().await?;
@@ -79,6 +87,7 @@ pub async fn receipt_pdf(ctx: Ctx, order: web::Path<String>) -> Answer {
         number: application.number.clone().unwrap_or_default(),
         order: attempt.order.clone(),
         serial: attempt.query_id.clone().unwrap_or_default(),
+        refunded_at: refunded_at(application, attempt),
         paid_at: attempt.settled_at.unwrap_or_else(|| ctx.now()),
     };
     let world = Arc::clone(&ctx.site().tree.world);
@@ -101,6 +110,7 @@ pub async fn receipt(ctx: Ctx, order: web::Path<String>) -> Answer {
         (ctx.t("receipt-serial"), attempt.query_id.clone().unwrap_or_default()),
         (ctx.t("receipt-date"), attempt.settled_at.map(|at| instant(&ctx, at)).unwrap_or_default()),
     ];
+    let refunded = refunded_at(application, attempt);
     Ok(Page::new(ctx.t("receipt-title")).show(
         &ctx,
         html! {
@@ -109,6 +119,7 @@ pub async fn receipt(ctx: Ctx, order: web::Path<String>) -> Answer {
                 h1 { (ctx.t("receipt-title")) }
                 p { (ctx.t("receipt-words")) }
                 (rows(&facts))
+                @if let Some(at) = refunded { p class="advice" { strong { (ctx.with("receipt-refunded", &[("at", &instant(&ctx, at))])) } } }
                 p class="hint" { (ctx.t("receipt-print")) }
             }
             div class="actions" { (button_link(&format!("/payments/{}/receipt.pdf", attempt.order), &ctx.t("receipt-pdf"))) }
@@ -126,11 +137,21 @@ pub async fn notify(ctx: Ctx, form: web::Form<BTreeMap<String, String>>) -> Http
         return HttpResponse::BadRequest().content_type("text/plain").body("untrusted");
     }
     let order = fields.get("orderId").cloned().unwrap_or_default();
+    let about = order.clone();
     let raw: String = serde_json::to_string(&fields).unwrap_or_default().chars().take(MESSAGE_MOST).collect();
     ctx.site().tree.world.at("notification-arrived");
     let kept = ctx.db(move |store| store.keep_gateway_message(&order, &raw, now)).await;
     ctx.site().tree.world.at("notification-kept");
     match kept {
+        Ok(()) if fields.get("txnType").is_some_and(|kind| kind == "04") => {
+            // What it means the scheduler finds out by asking; if this look is lost, its schedule asks anyway.
+            if let Ok(Some(found)) = ctx.db(move |store| store.refund_by_order(&about)).await {
+                let look = domain::refund::LookAtRefund { application: found.application, refund: found.refund };
+                let _ = ctx.site().tree.command(found.applicant, look).await;
+                ctx.site().tree.world.wake.refunds();
+            }
+            HttpResponse::Ok().content_type("text/plain").body("ok")
+        }
         Ok(()) => {
             ctx.site().tree.world.wake.payments();
             HttpResponse::Ok().content_type("text/plain").body("ok")

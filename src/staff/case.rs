@@ -249,6 +249,7 @@ pub async fn act(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
             if stage == Stage::Decided {
                 ctx.site().tree.world.wake.certificates();
             }
+            ctx.site().tree.world.wake.refunds();
             ctx.flash("flash-decided");
             Ok::<HttpResponse, Failure>(ctx.redirect(&format!("/staff/case/{}", application.id)))
         }

@@ -158,8 +158,10 @@ pub async fn second(ctx: Ctx, posted: Posted) -> Answer {
         })
         .await?;
     ctx.set_staff(&session, Realm::Staff);
-    let operator = secret.officer.may(domain::staff::Act::ViewMachinery);
-    Ok(ctx.redirect(if operator { "/operator" } else { "/staff" }))
+    use domain::staff::Act;
+    let first = [(Act::ViewCases, "/staff"), (Act::HandleMoney, "/staff/refunds"), (Act::ViewMachinery, "/operator")];
+    let to = first.iter().find(|(act, _)| secret.officer.may(*act)).map_or("/staff", |(_, to)| to);
+    Ok(ctx.redirect(to))
 }
 
 /// `POST /staff/logout`

@@ -1,8 +1,10 @@
 //! The officers' pages.
 
 pub mod case;
+pub mod ledger;
 pub mod login;
 pub mod queue;
+pub mod refunds;
 
 use actix_web::web;
 
@@ -15,6 +17,12 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/staff/code", web::post().to(login::second))
         .route("/staff/logout", web::post().to(login::leave))
         .route("/staff", web::get().to(queue::show))
+        .route("/staff/refunds", web::get().to(refunds::show))
+        .route("/staff/refund/{application}/{refund}", web::get().to(refunds::one))
+        .route("/staff/refund/{application}/{refund}", web::post().to(refunds::act))
+        .route("/staff/ledger", web::get().to(ledger::show))
+        .route("/staff/payment/by/{number}", web::get().to(ledger::by_number))
+        .route("/staff/payment/{application}", web::get().to(ledger::story))
         .route("/staff/case/{id}", web::get().to(case::show))
         .route("/staff/case/{id}", web::post().to(case::act))
         .route("/staff/case/{id}/image/{material}", web::get().to(case::image));

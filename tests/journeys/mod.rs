@@ -251,8 +251,7 @@ async fn journey(scripts: bool, language: Language, name: &str) {
     let steps: Vec<_> = b.sizes.iter().filter(|(path, _)| path.starts_with("/apply")).collect();
     let (path, most) = steps.iter().max_by_key(|(_, size)| size).unwrap();
     println!("{name}: {} pages audited; first visit {first} bytes, dearest step {most} bytes ({path})", b.audited);
-    // With scripts off the browser is told to hold back a script, which also keeps it from its cache.
-    assert!(!scripts || *most <= STEP_MOST, "{path} costs {most} bytes");
+    assert!(*most <= STEP_MOST, "{path} costs {most} bytes");
     b.end().await;
 }
 

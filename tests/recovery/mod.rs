@@ -58,6 +58,20 @@ async fn killed_in_notification_and_certificate() {
     all(&PLACES[12..]).await;
 }
 
+/// Nothing is arranged inside: somebody kills the process from outside, at instants that follow from a seed.
+#[actix_web::test]
+async fn killed_from_outside_again_and_again() {
+    let _ = rustls_provider();
+    for seed in [1, 2, 3] {
+        let outside = Outside::start();
+        let mut journey = Stubborn::hunted(Server::start(&outside), seed, 8);
+        journey.whole(&outside, &Person::sample()).await;
+        assert!(journey.restarts >= 4, "seed {seed}: killed {} times only", journey.restarts);
+        assert_eq!(outside.taken(), 36_000, "seed {seed}: paid once");
+        println!("seed {seed}: killed {} times from outside, and the journey ended right", journey.restarts);
+    }
+}
+
 #[actix_web::test]
 async fn r7_3_sigterm_finishes_and_exits_zero_and_everything_is_there_afterwards() {
     let _ = rustls_provider();

@@ -159,6 +159,11 @@ impl Server {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// The process, for whoever ends it from outside.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until the process has ended by itself.
     pub fn ended(&mut self) -> bool {
         for _ in 0..1_200 {

@@ -1,11 +1,51 @@
 //! An applicant who tries again: after a lost connection or a fault page, the same click once more.
 
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use super::client::{Answer, BASIC, CREDENTIAL, GOOD_CARD, Person, SCHOOL, SLOTS, Visitor};
 use super::pictures::jpeg;
 use super::server::{Outside, Server};
 
+/// Ends the service by SIGKILL, from outside, whenever it likes.
+pub struct Killer {
+    /// Whom; nobody while it is being started.
+    pid: Arc<Mutex<Option<u32>>>,
+    done: Arc<AtomicBool>,
+}
+
+impl Killer {
+    /// Kills at most `most` times, after spans that follow from the seed.
+    fn start(seed: u64, most: usize) -> Self {
+        let (pid, done) = (Arc::new(Mutex::new(None::<u32>)), Arc::new(AtomicBool::new(false)));
+        let (whom, over) = (Arc::clone(&pid), Arc::clone(&done));
+        std::thread::spawn(move || {
+            let mut random = seed;
+            for _ in 0..most {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                std::thread::sleep(Duration::from_millis(120 + (random >> 33) % 500));
+                while whom.lock().unwrap().is_none() {
+                    if over.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                if let Some(pid) = whom.lock().unwrap().take() {
+                    Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+                }
+            }
+        });
+        Self { pid, done }
+    }
+}
+
 pub struct Stubborn {
     pub server: Option<Server>,
+    killer: Option<Killer>,
+    /// Whether the killer may kill at present.
+    fair: bool,
     visitor: Visitor,
     /// How often the service had to be started again.
     pub restarts: usize,
@@ -16,7 +56,20 @@ pub struct Stubborn {
 impl Stubborn {
     pub fn new(server: Server) -> Self {
         let visitor = Visitor::new(&server.site);
-        Self { server: Some(server), visitor, restarts: 0, faults: 0 }
+        Self { server: Some(server), killer: None, fair: false, visitor, restarts: 0, faults: 0 }
+    }
+
+    /// The same with somebody who kills the service at most `most` times on the way.
+    pub fn hunted(server: Server, seed: u64, most: usize) -> Self {
+        Self { killer: Some(Killer::start(seed, most)), ..Self::new(server) }
+    }
+
+    /// Whether the service may be killed at present: not while somebody is at it who does not try again.
+    fn fair_game(&mut self, fair: bool) {
+        self.fair = fair;
+        if let (Some(killer), Some(server)) = (&self.killer, &self.server) {
+            *killer.pid.lock().unwrap() = fair.then(|| server.id());
+        }
     }
 
     fn again(&mut self) {
@@ -24,6 +77,13 @@ impl Stubborn {
         assert!(server.ended(), "the connection broke, and the service still runs");
         self.server = Some(server.restart());
         self.restarts += 1;
+        self.fair_game(self.fair);
+    }
+
+    /// From here on nobody kills; and if somebody just did, the service is up again.
+    async fn calm(&mut self) {
+        self.fair_game(false);
+        self.get("/healthz").await;
     }
 
     async fn get(&mut self, path: &str) -> Answer {
@@ -63,6 +123,7 @@ impl Stubborn {
     /// From registration to the certificate and its verification.
     pub async fn whole(&mut self, outside: &Outside, person: &Person) {
         self.visitor.register(outside, person).await;
+        self.fair_game(true);
         let list = self.get("/centre/applications").await;
         let app = self.post("/centre/applications", &[("id", &list.hidden("id"))]).await.to;
 
@@ -111,8 +172,10 @@ impl Stubborn {
         let number = done.body.split("class=\"number\">").nth(1).unwrap().split('<').next().unwrap().to_owned();
         let mut case = String::new();
         for (user, act) in [("intake", "accept"), ("evaluator", "propose"), ("approver", "approve")] {
+            self.calm().await;
             let mut officer = Visitor::new(&self.visitor.site);
             officer.staff(user).await;
+            self.fair_game(true);
             std::mem::swap(&mut self.visitor, &mut officer);
             case = self.get(&format!("/staff?number={number}")).await.to;
             let seen = self.get(&case).await.hidden("seen");
@@ -122,10 +185,14 @@ impl Stubborn {
         assert!(case.starts_with("/staff/case/"));
         let own = app.replace("/apply/", "/case/");
         let page = self.until(&own, "certificate.pdf").await;
+        self.calm().await;
         let (status, pdf) = self.visitor.bytes(&format!("{own}/certificate.pdf")).await;
         assert_eq!(status, 200);
         assert!(pdf.starts_with(b"%PDF"));
         let link = page.body.split("href=\"/verify/").nth(1).unwrap().split('"').next().unwrap();
         assert!(self.get(&format!("/verify/{link}")).await.body.contains("verdict-valid"));
+        if let Some(killer) = &self.killer {
+            killer.done.store(true, Ordering::SeqCst);
+        }
     }
 }

@@ -25,6 +25,8 @@ pub struct ReceiptFacts {
     pub order: String,
     /// UnionPay's serial.
     pub serial: String,
+    /// When the money went back, if it did.
+    pub refunded_at: Option<DateTime<Utc>>,
     /// When the money came.
     pub paid_at: DateTime<Utc>,
 }
@@ -62,6 +64,7 @@ impl Cashbook {
     /// [`PressError`].
     pub fn receipt(&self, facts: &ReceiptFacts) -> Result<Vec<u8>, PressError> {
         let date = calendar::today(facts.paid_at);
+        let refunded = facts.refunded_at.map(|at| day_zh(calendar::today(at)));
         let data = Data {
             title: "学历学位认证费用收讫证明",
             title_en: "Fee receipt",
@@ -71,7 +74,7 @@ impl Cashbook {
             month: date.month(),
             day: date.day(),
             date_zh: day_zh(date),
-            rows: vec![
+            rows: [
                 ("付款人", "Payer", facts.payer.clone()),
                 ("事由", "For", "学历学位认证费".into()),
                 ("金额", "Amount", format!("¥{}（{}）", facts.amount, facts.capitals)),
@@ -79,7 +82,10 @@ impl Cashbook {
                 ("订单号", "Order", facts.order.clone()),
                 ("银联流水号", "UnionPay serial", facts.serial.clone()),
                 ("收款日期", "Received on", day_zh(date)),
-            ],
+            ]
+            .into_iter()
+            .chain(refunded.map(|day| ("退费", "Refunded on", format!("已退费，{day}"))))
+            .collect(),
         };
         self.press.print(&facts.order, &data, String::new())
     }
@@ -100,6 +106,7 @@ mod tests {
             number: "RZ20260000001".into(),
             order: "RZ01a20fc345ad74408ee2f6fe2e9b43".into(),
             serial: "952611250653055355183".into(),
+            refunded_at: None,
             paid_at: Utc.with_ymd_and_hms(2026, 11, 24, 4, 0, 0).unwrap(),
         };
         let pdf = Cashbook::new().unwrap().receipt(&facts).unwrap();

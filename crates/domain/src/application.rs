@@ -12,6 +12,7 @@ use crate::form::{self, Answers};
 use crate::ids::ApplicationId;
 use crate::material::{self, Material};
 use crate::payment::{Attempt, AttemptState};
+use crate::refund::Refund;
 use crate::steps::{self, ApplicationKind, StepName};
 use crate::verification::{Records, Verification, VerificationState};
 
@@ -74,6 +75,9 @@ pub struct Application {
     /// Attempts at step 8.
     #[serde(skip)]
     pub attempts: Vec<Attempt>,
+    /// Money on its way back.
+    #[serde(skip)]
+    pub refunds: Vec<Refund>,
     /// What was issued.
     #[serde(skip)]
     pub certificates: Vec<Certificate>,
@@ -112,6 +116,7 @@ impl Application {
             verifications: Vec::new(),
             materials: Vec::new(),
             attempts: Vec::new(),
+            refunds: Vec::new(),
             certificates: Vec::new(),
             timeline: Vec::new(),
         }

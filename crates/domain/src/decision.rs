@@ -10,6 +10,7 @@ use crate::certificate::{Certificate, Standing};
 use crate::command::Command;
 use crate::effects::{Actor, Effects, Moment, NoticeKind};
 use crate::ids::{ApplicationId, CertificateId};
+use crate::refund;
 use crate::staff::{Act, Officer};
 
 /// Longest note of an officer, in characters.
@@ -127,6 +128,7 @@ impl Command for Decide {
                 effects.happened(self.application, "not-accepted", by, reason.clone());
                 effects.tell(&account, NoticeKind::NotAccepted, &[("number", &number)]);
                 application.not_accepted = Some(NotAccepted { reason, note, by: self.officer.id, at: at.now });
+                refund::not_accepted(application, at, effects);
             }
             (OfficerAct::Propose { outcome, reason, note }, Stage::Assessing) => {
                 let note = short_note(note)?;

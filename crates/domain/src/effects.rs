@@ -72,6 +72,16 @@ pub enum NoticeKind {
     Paid,
     /// Money came twice or too late and goes back.
     Surplus,
+    /// A refund was asked for.
+    RefundAsked,
+    /// A refund was approved.
+    RefundApproved,
+    /// A refund was refused.
+    RefundRefused,
+    /// The money is back.
+    RefundArrived,
+    /// The bank sent the money back: other details are needed.
+    RefundSentBack,
     /// Evaluation began.
     Accepted,
     /// It was not accepted.
@@ -82,7 +92,7 @@ pub enum NoticeKind {
 
 impl NoticeKind {
     /// All.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 15] = [
         Self::Code,
         Self::Registered,
         Self::PasswordChanged,
@@ -90,6 +100,11 @@ impl NoticeKind {
         Self::Submitted,
         Self::Paid,
         Self::Surplus,
+        Self::RefundAsked,
+        Self::RefundApproved,
+        Self::RefundRefused,
+        Self::RefundArrived,
+        Self::RefundSentBack,
         Self::Accepted,
         Self::NotAccepted,
         Self::Decided,
@@ -105,6 +120,11 @@ impl NoticeKind {
             Self::Submitted => "submitted",
             Self::Paid => "paid",
             Self::Surplus => "surplus",
+            Self::RefundAsked => "refund-asked",
+            Self::RefundApproved => "refund-approved",
+            Self::RefundRefused => "refund-refused",
+            Self::RefundArrived => "refund-arrived",
+            Self::RefundSentBack => "refund-sent-back",
             Self::Accepted => "accepted",
             Self::NotAccepted => "not-accepted",
             Self::Decided => "decided",

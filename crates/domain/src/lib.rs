@@ -22,6 +22,7 @@ pub mod money;
 pub mod one_time;
 pub mod payment;
 pub mod person;
+pub mod refund;
 pub mod registration;
 pub mod rejection;
 pub mod settlement;

@@ -10,6 +10,7 @@ use crate::effects::{Actor, Effects, Moment, Movement, NoticeKind};
 use crate::ids::{ApplicationId, AttemptId};
 use crate::money::{CNY, FEE};
 use crate::payment::{Attempt, AttemptState, GatewayAnswer, LAST_QUERY, Meaning, meaning, next_query};
+use crate::refund;
 
 /// The account of what the gateway holds for us.
 pub const GATEWAY: &str = "gateway";
@@ -143,7 +144,9 @@ impl Command for SettleAttempt {
                 effects.tell(&account, NoticeKind::Paid, &[("number", &number)]);
                 return Ok(AttemptState::Paid);
             }
+            let surplus = attempt.clone();
             effects.happened(self.application, "surplus", Actor::System, order);
+            refund::surplus(application, &surplus, at, effects);
             effects.tell(&account, NoticeKind::Surplus, &[("number", &number)]);
             return Ok(AttemptState::Surplus);
         }

@@ -66,13 +66,16 @@ pub enum Act {
     Propose,
     /// Approve a proposal or send it back.
     Approve,
+    /// Check, approve and release refunds; see the ledger.
+    HandleMoney,
     /// See the machinery.
     ViewMachinery,
 }
 
 impl Act {
     /// All.
-    pub const ALL: [Self; 5] = [Self::ViewCases, Self::Accept, Self::Propose, Self::Approve, Self::ViewMachinery];
+    pub const ALL: [Self; 6] =
+        [Self::ViewCases, Self::Accept, Self::Propose, Self::Approve, Self::HandleMoney, Self::ViewMachinery];
 
     /// Whether `role` includes it.
     pub const fn is_of(self, role: Role) -> bool {
@@ -81,6 +84,7 @@ impl Act {
             Self::Accept => matches!(role, Role::Intake),
             Self::Propose => matches!(role, Role::Evaluator),
             Self::Approve => matches!(role, Role::Approver),
+            Self::HandleMoney => matches!(role, Role::Finance),
             Self::ViewMachinery => matches!(role, Role::Operator),
         }
     }

@@ -191,6 +191,7 @@ fn r6_1_which_role_includes_which_act() {
     assert_eq!(table(Act::Accept), ["intake"]);
     assert_eq!(table(Act::Propose), ["evaluator"]);
     assert_eq!(table(Act::Approve), ["approver"]);
+    assert_eq!(table(Act::HandleMoney), ["finance"]);
     assert_eq!(table(Act::ViewMachinery), ["operator"]);
 }
 

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::state::State;
+use crate::state::{RefundPlay, State};
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -50,11 +50,13 @@ async fn clock(state: web::Data<State>, shift: web::Json<Shift>) -> HttpResponse
 struct Switch {
     notifications_off: Option<bool>,
     messages_down: Option<bool>,
+    refunds: Option<RefundPlay>,
 }
 
 async fn switch(state: web::Data<State>, wanted: web::Json<Switch>) -> HttpResponse {
     state.change(|book| {
         book.notifications_off = wanted.notifications_off.unwrap_or(book.notifications_off);
+        book.refund_play = wanted.refunds.unwrap_or(book.refund_play);
         book.messages_down = wanted.messages_down.unwrap_or(book.messages_down);
     });
     HttpResponse::NoContent().finish()

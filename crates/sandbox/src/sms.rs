@@ -10,7 +10,7 @@ use crate::state::State;
 use crate::{SMS_KEY_ID, SMS_KEY_SECRET};
 
 /// The texts of the approved templates.
-const TEMPLATES: [(&str, &str); 11] = [
+const TEMPLATES: [(&str, &str); 16] = [
     ("SMS_100000001", "您的验证码为 ${code}，10 分钟内有效，请勿告知他人。"),
     ("SMS_100000002", "您已完成注册。用户名 ${username}，密码 ${password}，请妥善保存。"),
     ("SMS_100000003", "您的认证申请 ${number} 已提交，请尽快在线支付认证费用。"),
@@ -22,6 +22,11 @@ const TEMPLATES: [(&str, &str); 11] = [
     ("SMS_100000009", "您的登录密码已修改。如非本人操作，请立即找回密码。"),
     ("SMS_100000010", "您已完成注册。用户名 ${username}。"),
     ("SMS_100000011", "您账户登记的联系方式已修改。如非本人操作，请立即找回密码。"),
+    ("SMS_100000012", "您的认证申请 ${number} 的退费申请已收到，将由财务审核。"),
+    ("SMS_100000013", "您的认证申请 ${number} 的退费已批准，即将退款。"),
+    ("SMS_100000014", "您的认证申请 ${number} 的退费申请未获批准，请登录系统查看原因。"),
+    ("SMS_100000015", "您的认证申请 ${number} 的退费已完成，请留意银行到账。"),
+    ("SMS_100000016", "您的认证申请 ${number} 的退款被银行退回，请登录系统补充收款信息。"),
 ];
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {

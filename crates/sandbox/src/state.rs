@@ -43,6 +43,38 @@ pub struct Order {
     pub at: DateTime<Utc>,
 }
 
+/// How refunds end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundPlay {
+    /// Taken, and done a moment later.
+    #[default]
+    Success,
+    /// Taken, and sent back by the bank.
+    Failure,
+    /// Taken, and never heard of again.
+    Never,
+    /// Refused at once.
+    Refused,
+    /// Taken, but the answer is lost.
+    Lost,
+}
+
+/// A refund.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Refund {
+    /// The merchant's request.
+    pub request: Fields,
+    /// UnionPay's serial of the payment.
+    pub original: String,
+    /// How it ends.
+    pub play: RefundPlay,
+    /// UnionPay's serial.
+    pub query_id: String,
+    /// When it came.
+    pub at: DateTime<Utc>,
+}
+
 /// A message that arrived.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Message {
@@ -97,6 +129,12 @@ pub struct Query {
 pub struct Book {
     /// Orders by `orderId|txnTime`.
     pub orders: BTreeMap<String, Order>,
+    /// Refunds by `orderId|txnTime`.
+    #[serde(default)]
+    pub refunds: BTreeMap<String, Refund>,
+    /// How refunds that come end.
+    #[serde(default)]
+    pub refund_play: RefundPlay,
     /// Messages, oldest first.
     pub messages: Vec<Message>,
     /// Verifications by id.

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use gateways::unionpay::wire::{Fields, digest, write_reply};
 use gateways::x509;
 
 use crate::MERCHANT;
-use crate::state::{Order, OrderState, State};
+use crate::state::{Order, OrderState, Refund, RefundPlay, State};
 
+/// Months within which a payment can be refunded (§6.4).
+const REFUND_MONTHS: u32 = 11;
+/// Seconds after which a refund has ended; the real one takes days.
+const REFUND_SECONDS: i64 = 2;
 /// Pauses before the second to the fifth send of a notification (§8.3).
 const SEND_AGAIN: [u64; 4] = [60, 120, 240, 480];
 
@@ -105,11 +109,7 @@ async fn front(state: web::Data<State>, form: web::Form<Fields>) -> HttpResponse
         Some(false) => {}
         None => {
             let at = state.now();
-            let local = at.with_timezone(
-                &chrono::FixedOffset::east_opt(8 * 3_600).unwrap_or_else(|| chrono::Offset::fix(&chrono::Utc)),
-            );
-            let trace: u32 = rand::random_range(100_000..999_999);
-            let query_id = format!("95{}{trace}{}", local.format("%y%m%d%H%M%S"), rand::random_range(0..10));
+            let query_id = serial(at);
             let order = Order { request: fields, state: OrderState::New, query_id, amount: None, at };
             state.change(|book| book.orders.insert(id, order));
         }
@@ -145,6 +145,21 @@ async fn query(state: web::Data<State>, form: web::Form<Fields>) -> HttpResponse
         return reply(&state, fields, code, "refused");
     }
     state.change(|book| book.asked += 1);
+    if let Some(refund) = state.read(|book| book.refunds.get(&key(&fields)).cloned()) {
+        let mut answer = fields;
+        let amount = field(&refund.request, "txnAmt").to_owned();
+        for (name, value) in [
+            ("txnType", "04"),
+            ("txnAmt", amount.as_str()),
+            ("currencyCode", "156"),
+            ("queryId", refund.query_id.as_str()),
+            ("origRespCode", refund_code(&state, &refund)),
+            ("origRespMsg", "see origRespCode"),
+        ] {
+            answer.insert(name.into(), value.into());
+        }
+        return reply(&state, answer, "00", "success");
+    }
     let Some(order) = ripen(&state, &key(&fields)) else {
         return reply(&state, fields, "34", "no such transaction");
     };
@@ -173,10 +188,109 @@ async fn query(state: web::Data<State>, form: web::Form<Fields>) -> HttpResponse
     reply(&state, answer, "00", "success")
 }
 
-async fn back(form: web::Form<Fields>, _: HttpRequest) -> HttpResponse {
-    // Refunds belong to a part of the service that is not there yet.
+fn beijing(at: chrono::DateTime<chrono::Utc>) -> chrono::NaiveDateTime {
+    at.naive_utc() + chrono::TimeDelta::hours(8)
+}
+
+/// UnionPay's serial, in the shape that was seen (§5).
+fn serial(at: chrono::DateTime<chrono::Utc>) -> String {
+    let trace: u32 = rand::random_range(100_000..999_999);
+    format!("95{}{trace}{}", beijing(at).format("%y%m%d%H%M%S"), rand::random_range(0..10))
+}
+
+/// Why a refund can't be taken (§6.4, §7).
+fn refund_refusal(state: &State, fields: &Fields) -> Option<(&'static str, &'static str)> {
+    let time = chrono::NaiveDateTime::parse_from_str(field(fields, "txnTime"), "%Y%m%d%H%M%S");
+    let now = beijing(state.now());
+    if time.is_ok_and(|time| (time - now).abs() > chrono::TimeDelta::hours(1)) {
+        return Some(("10", "txnTime is not now"));
+    }
+    let amount: u64 = field(fields, "txnAmt").parse().unwrap_or(0);
+    let original = field(fields, "origQryId");
+    state.read(|book| {
+        let paid =
+            book.orders.values().find(|order| order.query_id == original && matches!(order.state, OrderState::Paid(_)));
+        let Some(paid) = paid else { return Some(("35", "original missing or in another state")) };
+        let months = chrono::Months::new(REFUND_MONTHS);
+        if paid.at.checked_add_months(months).is_some_and(|limit| limit < state.now()) {
+            return Some(("39", "outside the window"));
+        }
+        let whole = paid.amount.clone().unwrap_or_else(|| field(&paid.request, "txnAmt").to_owned());
+        let gone: u64 = book
+            .refunds
+            .values()
+            .filter(|refund| refund.original == original && refund.play != RefundPlay::Failure)
+            .filter_map(|refund| field(&refund.request, "txnAmt").parse::<u64>().ok())
+            .sum();
+        let left = whole.parse::<u64>().unwrap_or(0).saturating_sub(gone);
+        (amount == 0 || amount > left).then_some(("36", "more than is left"))
+    })
+}
+
+async fn back(state: web::Data<State>, form: web::Form<Fields>) -> HttpResponse {
     let fields = form.into_inner();
-    if is_request(&fields) { plain("Invalid request URI.") } else { plain("Invalid request.") }
+    if !is_request(&fields) {
+        return plain("Invalid request.");
+    }
+    if field(&fields, "txnType") != "04" {
+        return plain("Invalid request URI.");
+    }
+    if let Some(code) = refusal(&state, &fields) {
+        return reply(&state, fields, code, "refused");
+    }
+    let id = key(&fields);
+    if state.read(|book| book.refunds.contains_key(&id) || book.orders.contains_key(&id)) {
+        return reply(&state, fields, "12", "duplicate");
+    }
+    if let Some((code, words)) = refund_refusal(&state, &fields) {
+        return reply(&state, fields, code, words);
+    }
+    let play = state.read(|book| book.refund_play);
+    if play == RefundPlay::Refused {
+        return reply(&state, fields, "60", "declined by the issuer");
+    }
+    let at = state.now();
+    let original = field(&fields, "origQryId").to_owned();
+    let refund = Refund { request: fields.clone(), original, play, query_id: serial(at), at };
+    state.change(|book| book.refunds.insert(id, refund.clone()));
+    // The transaction notifies of success and of failure (§8.1).
+    match play {
+        RefundPlay::Success | RefundPlay::Lost => tell_refund(state.clone(), refund, "00"),
+        RefundPlay::Failure => tell_refund(state.clone(), refund, "60"),
+        RefundPlay::Never | RefundPlay::Refused => {}
+    }
+    if play == RefundPlay::Lost {
+        return HttpResponse::GatewayTimeout().finish();
+    }
+    reply(&state, fields, "00", "accepted")
+}
+
+/// How a refund stands, as a code of a query.
+fn refund_code(state: &State, refund: &Refund) -> &'static str {
+    let ripe = state.now() - refund.at >= chrono::TimeDelta::seconds(REFUND_SECONDS);
+    match refund.play {
+        RefundPlay::Success | RefundPlay::Lost if ripe => "00",
+        RefundPlay::Failure if ripe => "60",
+        _ => "05",
+    }
+}
+
+/// Says how a refund ended, a moment after it was taken.
+fn tell_refund(state: web::Data<State>, refund: Refund, code: &'static str) {
+    if state.read(|book| book.notifications_off) {
+        return;
+    }
+    actix_web::rt::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let order = Order {
+            request: refund.request.clone(),
+            state: OrderState::Paid(code.into()),
+            query_id: refund.query_id.clone(),
+            amount: None,
+            at: refund.at,
+        };
+        notify(state, order, code.to_owned());
+    });
 }
 
 /// What the gateway says of a paid order, in a notification and in the browser's return (§6.5).

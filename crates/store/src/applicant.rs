@@ -14,11 +14,12 @@ use domain::effects::Effects;
 use domain::ids::{ApplicantId, ApplicationId};
 use domain::material::{Material, Verdict};
 use domain::payment::Attempt;
+use domain::refund::Refund;
 use domain::verification::Verification;
 
 use crate::connection::{AnyConnection, Kept, Store, hold};
 use crate::error::StoreError;
-use crate::schema::{applicant, application, attempt, certificate, counter, material, session, verification};
+use crate::schema::{applicant, application, attempt, certificate, counter, material, refund, session, verification};
 use crate::sealing::Keys;
 use crate::secrets::token_hash;
 use crate::time::{instant, stored};
@@ -55,6 +56,20 @@ struct VerificationRow {
     id: String,
     application_id: String,
     applicant_id: String,
+    look_at: Option<NaiveDateTime>,
+    body: Vec<u8>,
+}
+
+#[derive(Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = refund, treat_none_as_default_value = false, treat_none_as_null = true)]
+struct RefundRow {
+    id: String,
+    application_id: String,
+    applicant_id: String,
+    attempt_id: String,
+    order_id: Option<String>,
+    state: String,
+    asked_at: NaiveDateTime,
     look_at: Option<NaiveDateTime>,
     body: Vec<u8>,
 }
@@ -518,6 +533,29 @@ fn write_children(
             Some(_) => diesel::update(attempt::table.find(&row.id)).set(&row).execute(connection)?,
         };
     }
+    let old = known.map_or(&[][..], |known| &known.refunds);
+    for child in &changed.refunds {
+        let before = old.iter().find(|old| old.id == child.id);
+        if before == Some(child) {
+            continue;
+        }
+        let id = child.id.to_string();
+        let row = RefundRow {
+            body: keys.seal_json(&place("refund", &id), child)?,
+            application_id: parent.clone(),
+            applicant_id: owner.clone(),
+            attempt_id: child.attempt.to_string(),
+            order_id: child.order.as_ref().map(|order| order.order.clone()),
+            state: child.state.code().to_owned(),
+            asked_at: stored(child.asked_at),
+            look_at: child.look_at.map(stored),
+            id,
+        };
+        match before {
+            None => diesel::insert_into(refund::table).values(&row).execute(connection)?,
+            Some(_) => diesel::update(refund::table.find(&row.id)).set(&row).execute(connection)?,
+        };
+    }
     let old = known.map_or(&[][..], |known| &known.certificates);
     for child in &changed.certificates {
         let before = old.iter().find(|old| old.id == child.id);
@@ -656,6 +694,17 @@ fn load_children(
         let child: Attempt = serde_json::from_str(&body)?;
         if let Some(parent) = parent(applications, &application) {
             parent.attempts.push(child);
+        }
+    }
+    let rows: Vec<(String, String, Vec<u8>)> = refund::table
+        .filter(refund::applicant_id.eq(owner))
+        .order(refund::id)
+        .select((refund::id, refund::application_id, refund::body))
+        .load(connection)?;
+    for (id, application, body) in rows {
+        let child: Refund = keys.open_json(&place("refund", id), &body)?;
+        if let Some(parent) = parent(applications, &application) {
+            parent.refunds.push(child);
         }
     }
     let rows: Vec<(String, String)> = certificate::table

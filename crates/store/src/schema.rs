@@ -190,12 +190,28 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    refund (id) {
+        id -> Text,
+        application_id -> Text,
+        applicant_id -> Text,
+        attempt_id -> Text,
+        order_id -> Nullable<Text>,
+        state -> Text,
+        asked_at -> Timestamp,
+        look_at -> Nullable<Timestamp>,
+        body -> Binary,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     application,
     applicant,
     certificate,
     material,
     attempt,
+    movement,
+    refund,
     session,
     timeline,
     verification

@@ -5,7 +5,8 @@ pub mod trust;
 pub mod wire;
 
 use chrono::{DateTime, Utc};
-use domain::payment::{Attempt, GatewayAnswer};
+use domain::payment::{Attempt, GatewayAnswer, Meaning, meaning};
+use domain::refund::{RefundOrder, RefundWord};
 
 use crate::x509::{self, Cert};
 use crate::{GatewayError, http_client};
@@ -19,6 +20,8 @@ pub struct UnionPaySettings {
     pub front_url: String,
     /// Where queries go.
     pub query_url: String,
+    /// Where refunds go.
+    pub back_url: String,
     /// Merchant number.
     pub merchant: String,
     /// Merchant's signing key, PKCS#8 PEM.
@@ -37,6 +40,7 @@ pub struct UnionPaySettings {
 pub struct UnionPay {
     front_url: String,
     query_url: String,
+    back_url: String,
     merchant: String,
     certificate_id: String,
     key: rsa::PrivateKey,
@@ -62,6 +66,7 @@ impl UnionPay {
         Ok(Self {
             front_url: settings.front_url.clone(),
             query_url: settings.query_url.clone(),
+            back_url: settings.back_url.clone(),
             merchant: settings.merchant.clone(),
             certificate_id: Cert::parse(&settings.certificate_pem)?.serial_decimal(),
             key: x509::private_key(&settings.key_pem)?,
@@ -126,14 +131,12 @@ impl UnionPay {
     /// `Unreachable` when there is no answer, `Untrusted` when it is not the gateway's, `Refused` when it refuses the
     /// question itself.
     pub async fn query(&self, attempt: &Attempt, now: DateTime<Utc>) -> Result<GatewayAnswer, GatewayError> {
-        let fields = self.signed(&[
-            ("txnType", "00"),
-            ("txnSubType", "00"),
-            ("bizType", "000000"),
-            ("orderId", &attempt.order),
-            ("txnTime", &attempt.txn_time),
-        ])?;
-        let reply = self.http.post(&self.query_url).form(&fields).send().await?.error_for_status()?;
+        self.query_order(&attempt.order, &attempt.txn_time, now).await
+    }
+
+    /// Posts a request and reads its reply, whose signature holds.
+    async fn ask(&self, url: &str, pairs: &[(&str, &str)], now: DateTime<Utc>) -> Result<Fields, GatewayError> {
+        let reply = self.http.post(url).form(&self.signed(pairs)?).send().await?.error_for_status()?;
         let body = reply.text().await?;
         if !body.contains('=') {
             // `Invalid request.`: unsigned and definite (§2).
@@ -141,6 +144,81 @@ impl UnionPay {
         }
         let reply = parse_reply(&body);
         self.verify(&reply, now)?;
+        Ok(reply)
+    }
+
+    /// Gives the order to refund a payment (§6.4). Its answer says whether it was taken, never that it is done.
+    ///
+    /// # Errors
+    /// Those of [`UnionPay::query`]; `Unreachable` and `Untrusted` mean that nothing is known.
+    pub async fn refund(
+        &self,
+        order: &RefundOrder,
+        payment: &Attempt,
+        site: &str,
+        now: DateTime<Utc>,
+    ) -> Result<RefundWord, GatewayError> {
+        let original = payment.query_id.as_deref().unwrap_or_default();
+        let amount = payment.amount.0.to_string();
+        let reply = self
+            .ask(
+                &self.back_url,
+                &[
+                    ("txnType", "04"),
+                    ("txnSubType", "00"),
+                    ("bizType", "000201"),
+                    ("channelType", "07"),
+                    ("orderId", &order.order),
+                    ("txnTime", &order.txn_time),
+                    ("origQryId", original),
+                    ("txnAmt", &amount),
+                    ("currencyCode", domain::money::CNY),
+                    ("backUrl", &format!("{site}/pay/notify")),
+                ],
+                now,
+            )
+            .await?;
+        if reply.get("orderId") != Some(&order.order) || reply.get("txnTime") != Some(&order.txn_time) {
+            return Err(GatewayError::Untrusted("an answer about another order".into()));
+        }
+        let code = reply.get("respCode").cloned().unwrap_or_default();
+        Ok(match code.as_str() {
+            "00" => RefundWord::Accepted,
+            // Unknown, or known already: the query says which.
+            "03" | "04" | "05" | "06" | "12" => RefundWord::Silence,
+            "02" | "37" => RefundWord::NotNow(code),
+            _ => RefundWord::Refused(code),
+        })
+    }
+
+    /// Asks how a refund stands, by its own order (§6.2).
+    ///
+    /// # Errors
+    /// Those of [`UnionPay::query`].
+    pub async fn query_refund(
+        &self,
+        order: &RefundOrder,
+        payment: &Attempt,
+        now: DateTime<Utc>,
+    ) -> Result<RefundWord, GatewayError> {
+        let answer = self.query_order(&order.order, &order.txn_time, now).await?;
+        let moved = matches!(meaning(&answer.code), Meaning::Success | Meaning::LateSuccess);
+        let agrees = answer.order == order.order && answer.txn_time == order.txn_time;
+        if !agrees || (moved && answer.amount != Some(payment.amount.0)) {
+            return Err(GatewayError::Untrusted("an answer about another order or amount".into()));
+        }
+        Ok(RefundWord::Code(answer.code))
+    }
+
+    async fn query_order(
+        &self,
+        order: &str,
+        txn_time: &str,
+        now: DateTime<Utc>,
+    ) -> Result<GatewayAnswer, GatewayError> {
+        let pairs =
+            [("txnType", "00"), ("txnSubType", "00"), ("bizType", "000000"), ("orderId", order), ("txnTime", txn_time)];
+        let reply = self.ask(&self.query_url, &pairs, now).await?;
         let field = |name: &str| reply.get(name).cloned().unwrap_or_default();
         let code = match field("respCode").as_str() {
             "00" if field("origRespCode").is_empty() => return Err(GatewayError::Untrusted("no origRespCode".into())),

@@ -1,0 +1,95 @@
+//! Sends money back: gives each approved order to the gateway, asks how it ended, and says what is late (R5.4, R5.5).
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use domain::payment::Attempt;
+use domain::refund::{ChaseRefund, Refund, RefundOrder, RefundWord, SettleRefund, WriteRefundOrder};
+use store::RefundPlace;
+use supervision::{Step, Work};
+
+use crate::blocking::run;
+use crate::session::{Fault, Refusal, settled};
+use crate::tree::{Asks, World};
+
+/// The work of the refund scheduler.
+pub(crate) struct RefundScheduler {
+    world: Arc<World>,
+    sessions: Asks,
+}
+
+impl RefundScheduler {
+    pub(crate) fn new(world: Arc<World>, sessions: Asks) -> Self {
+        Self { world, sessions }
+    }
+
+    /// The refund as it stood, and as it stands with its order written down.
+    async fn prepared(&self, due: RefundPlace) -> Result<Option<(Refund, RefundOrder, Attempt, bool)>, Refusal> {
+        let before = self.sessions.applicant(due.applicant).await?;
+        let find = |refunds: &[Refund]| refunds.iter().find(|refund| refund.id == due.refund).cloned();
+        let Some(known) = find(&before.application(due.application)?.refunds) else { return Ok(None) };
+        let write = WriteRefundOrder { application: due.application, refund: due.refund };
+        let refund = self.sessions.command(due.applicant, write).await?;
+        let Some(order) = refund.order.clone() else { return Ok(None) };
+        let attempts = &before.application(due.application)?.attempts;
+        let Some(payment) = attempts.iter().find(|attempt| attempt.id == refund.attempt).cloned() else {
+            return Ok(None);
+        };
+        let fresh = known.order.is_none();
+        Ok(Some((refund, order, payment, fresh)))
+    }
+
+    async fn look(&self, due: RefundPlace) -> Result<(), Refusal> {
+        let chase = ChaseRefund { application: due.application, refund: due.refund };
+        if self.sessions.command(due.applicant, chase).await? {
+            tracing::warn!(refund = %due.refund, "a refund is late");
+        }
+        // Somebody else's turn: it was only to be seen whether it is late.
+        let Some((refund, order, payment, fresh)) = self.prepared(due).await? else { return Ok(()) };
+        self.world.at("refund-written");
+        let (gateway, now) = (&self.world.outside.union_pay, self.world.clock.now());
+        // Given once, right after it was written down. Whoever finds it written asks first: it may have been given by
+        // somebody who died before the answer (unionpay.md §8.5).
+        let answer = if fresh {
+            gateway.refund(&order, &payment, &self.world.settings.site, now).await
+        } else {
+            gateway.query_refund(&order, &payment, now).await
+        };
+        self.world.at("refund-given");
+        let word = answer.unwrap_or_else(|error| {
+            tracing::warn!(order = %order.order, %error, "the gateway gave no usable answer about a refund");
+            RefundWord::Silence
+        });
+        let settle = SettleRefund { application: due.application, refund: refund.id, order: order.order.clone(), word };
+        let state = self.sessions.command(due.applicant, settle).await?;
+        tracing::info!(order = %order.order, state = state.code(), "refund looked at");
+        self.world.at("refund-settled");
+        Ok(())
+    }
+}
+
+impl Work for RefundScheduler {
+    async fn step(self: Rc<Self>) -> Step {
+        let (store, now) = (Arc::clone(&self.world.store), self.world.clock.now());
+        let due = match run(&self.world.rows, move || store.due_refund(now)).await {
+            Ok(Some(due)) => due,
+            Ok(None) => return Step::Idle,
+            Err(error) => {
+                Fault::new(error);
+                return Step::Idle;
+            }
+        };
+        self.world.at("refund-due");
+        match self.look(due).await {
+            Ok(()) => Step::Worked,
+            Err(refusal) => {
+                tracing::error!(refund = %due.refund, %refusal, "a refund that could not be looked at");
+                let store = Arc::clone(&self.world.store);
+                settled(
+                    run(&self.world.rows, move || store.defer_refund(due.refund, now + TimeDelta::seconds(30))).await,
+                )
+            }
+        }
+    }
+}

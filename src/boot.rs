@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpServer, web};
-use actors::{Blocking, DieAt, Outside, Tree, TreeSettings, World};
+use actors::{Blocking, DieAt, Faults, Outside, Tree, TreeSettings, World};
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use domain::calendar::Calendar;
@@ -103,7 +103,6 @@ pub fn tree(parts: &Parts, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow::
         site: parts.site.clone(),
         password_in_notice: parts.password_in_notice,
         sms_templates: parts.sms_templates.clone(),
-        die_at: parts.die_at.as_deref().map(DieAt::parse),
     };
     Ok(Tree::start(World {
         store,
@@ -116,6 +115,7 @@ pub fn tree(parts: &Parts, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow::
         cashbook: documents::Cashbook::new()?,
         wake: actors::Wakes::default(),
         settings,
+        faults: Faults::new(parts.die_at.as_deref().map(DieAt::parse)),
     })?)
 }
 

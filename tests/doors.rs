@@ -76,7 +76,8 @@ async fn r1_8_the_button_pressed_twice_makes_one_account_and_says_so_twice() {
     let fields = [("code", code.as_str()), ("agree", "yes")];
     let mut other = Visitor::new(&server.site);
     other.get("/login").await;
-    let (first, second) = futures_util::join!(visitor.post(&sent.to, &fields), other.post(&sent.to, &fields));
+    let clicks = futures_util::future::join(visitor.post(&sent.to, &fields), other.post(&sent.to, &fields));
+    let (first, second) = clicks.await;
     // Each ends at the page of success: sent there, or shown it.
     for answer in [first, second] {
         let shown = if answer.status == 303 { visitor.get(&answer.to).await } else { answer };

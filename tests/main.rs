@@ -11,4 +11,5 @@ mod recovery;
 mod refunds;
 mod settings;
 mod store_suite;
+mod storm;
 mod support;

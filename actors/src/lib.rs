@@ -15,5 +15,5 @@ mod upload_validator;
 
 pub use blocking::{Blocking, run};
 pub use session::{Do, Fault, Load, Refusal, Session};
-pub use tree::{DieAt, Outside, Tree, TreeSettings, Wakes, World};
+pub use tree::{DieAt, Faults, Outside, Tree, TreeSettings, Wakes, World};
 pub use upload_validator::{Judged, judge, turned};

@@ -1,7 +1,7 @@
 //! The whole tree, in one function, and the world that every actor shares.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -76,6 +76,36 @@ impl DieAt {
     }
 }
 
+/// The place at which something is to break, if any; it can be set while the tree runs.
+#[derive(Debug, Default)]
+pub struct Faults {
+    armed: AtomicBool,
+    order: Mutex<Option<DieAt>>,
+}
+
+impl Faults {
+    /// Breaks as ordered, or not at all.
+    pub fn new(order: Option<DieAt>) -> Self {
+        Self { armed: AtomicBool::new(order.is_some()), order: Mutex::new(order) }
+    }
+
+    /// Sets or takes back the order.
+    pub fn arm(&self, order: Option<DieAt>) {
+        self.armed.store(order.is_some(), Ordering::SeqCst);
+        *self.order.lock().unwrap_or_else(PoisonError::into_inner) = order;
+    }
+
+    fn at(&self, place: &str) {
+        if !self.armed.load(Ordering::Relaxed) {
+            return;
+        }
+        let order = self.order.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(order) = order {
+            order.reached(place);
+        }
+    }
+}
+
 /// Settings of the tree.
 #[derive(Debug, Clone)]
 pub struct TreeSettings {
@@ -91,8 +121,6 @@ pub struct TreeSettings {
     pub password_in_notice: bool,
     /// SMS templates by kind of notice.
     pub sms_templates: std::collections::BTreeMap<String, String>,
-    /// Kill switch of recovery tests.
-    pub die_at: Option<DieAt>,
 }
 
 /// Wakes the reconcilers; a wake-up that is lost costs nothing but time.
@@ -178,14 +206,14 @@ pub struct World {
     pub wake: Wakes,
     /// Settings.
     pub settings: TreeSettings,
+    /// Kill switch of recovery and fault tests.
+    pub faults: Faults,
 }
 
 impl World {
     /// A named place: recovery tests end the process here, as SIGKILL would, and fault tests the incarnation.
     pub fn at(&self, place: &str) {
-        if let Some(order) = &self.settings.die_at {
-            order.reached(place);
-        }
+        self.faults.at(place);
     }
 }
 

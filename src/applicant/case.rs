@@ -21,7 +21,8 @@ pub async fn show(ctx: Ctx, id: web::Path<String>) -> Answer {
     let key: ApplicationId = id.parse().map_err(|_| Rejection::NotFound)?;
     let me = ctx.me().await?;
     let application = me.application(key)?;
-    let title = if application.title().is_empty() { ctx.t("case-untitled") } else { application.title().to_owned() };
+    let title = application.title(ctx.language());
+    let title = if title.is_empty() { ctx.t("case-untitled") } else { title.to_owned() };
     Ok(Page::new(title.clone()).show(
         &ctx,
         html! {

@@ -69,7 +69,8 @@ pub async fn applications(ctx: Ctx) -> Answer {
 }
 
 fn entry(ctx: &Ctx, application: &Application, nationality: &str) -> Markup {
-    let title = if application.title().is_empty() { ctx.t("case-untitled") } else { application.title().to_owned() };
+    let title = application.title(ctx.language());
+    let title = if title.is_empty() { ctx.t("case-untitled") } else { title.to_owned() };
     let step = application.next_step(nationality, ctx.today());
     html! {
         h2 { (title) }

@@ -104,7 +104,10 @@ pub async fn receipt(ctx: Ctx, order: web::Path<String>) -> Answer {
     let facts = vec![
         (ctx.t("receipt-payer"), me.account.name.clone()),
         (ctx.t("pay-for"), ctx.t("pay-for-what")),
-        (ctx.t("pay-amount"), format!("¥{}（{}）", attempt.amount, ctx.t("amount-360"))),
+        (
+            ctx.t("pay-amount"),
+            ctx.with("receipt-amount", &[("amount", &attempt.amount.to_string()), ("words", &ctx.t("amount-360"))]),
+        ),
         (ctx.t("case-number"), application.number.clone().unwrap_or_default()),
         (ctx.t("pay-order-number"), attempt.order.clone()),
         (ctx.t("receipt-serial"), attempt.query_id.clone().unwrap_or_default()),

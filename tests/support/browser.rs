@@ -210,18 +210,23 @@ impl Browser {
             json!({"width": 360, "height": 780, "deviceScaleFactor": 1, "mobile": true}),
         )
         .await;
-        let over = self
-            .client
-            .execute("return document.documentElement.scrollWidth - document.documentElement.clientWidth;", vec![])
-            .await
-            .unwrap();
+        let mut over = Value::Null;
+        // The browser may still be laying the page out for its new width.
+        for _ in 0..20 {
+            let script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth;";
+            over = self.client.execute(script, vec![]).await.unwrap();
+            if over == json!(0) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         self.cdp("Emulation.clearDeviceMetricsOverride", json!({})).await;
         assert_eq!(over, json!(0), "{path} scrolls sideways at 360 pixels");
         self.audited += 1;
         self.scripting(self.scripts).await;
     }
 
-    /// A picture of the whole page, for people to look at; kept where `SHOTS` says.
+    /// Pictures of the whole page, light, dark and as printed, for people to look at; kept where `SHOTS` says.
     pub async fn shot(&self, name: &str, narrow: bool) {
         let Ok(folder) = std::env::var("SHOTS") else { return };
         let width = if narrow { 360 } else { 1_100 };
@@ -230,9 +235,17 @@ impl Browser {
             json!({"width": width, "height": 1_400, "deviceScaleFactor": 1, "mobile": narrow}),
         )
         .await;
-        let png = self.client.screenshot().await.unwrap();
+        std::fs::create_dir_all(&folder).unwrap();
+        for (style, media, scheme) in
+            [("", "screen", "light"), ("-dark", "screen", "dark"), ("-print", "print", "light")]
+        {
+            let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+            self.cdp("Emulation.setEmulatedMedia", json!({"media": media, "features": features})).await;
+            let png = self.client.screenshot().await.unwrap();
+            std::fs::write(format!("{folder}/{name}{style}.png"), png).unwrap();
+        }
+        self.cdp("Emulation.setEmulatedMedia", json!({"media": "", "features": []})).await;
         self.cdp("Emulation.clearDeviceMetricsOverride", json!({})).await;
-        std::fs::write(format!("{folder}/{name}.png"), png).unwrap();
     }
 
     pub async fn end(mut self) {

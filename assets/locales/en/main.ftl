@@ -850,3 +850,4 @@ ledger-no-messages = None came.
 account-gateway = UnionPay, to be cleared
 account-fees = Fees earned
 account-to_give_back = To be given back
+receipt-amount = ¥{ $amount } ({ $words })

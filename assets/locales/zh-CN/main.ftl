@@ -850,3 +850,4 @@ ledger-no-messages = 没有收到过通知。
 account-gateway = 银联待结算
 account-fees = 认证费收入
 account-to_give_back = 应退款
+receipt-amount = ¥{ $amount }（{ $words }）

@@ -12,6 +12,7 @@ use crate::form::{self, Answers};
 use crate::ids::ApplicationId;
 use crate::material::{self, Material};
 use crate::payment::{Attempt, AttemptState};
+use crate::person::Language;
 use crate::refund::Refund;
 use crate::steps::{self, ApplicationKind, StepName};
 use crate::verification::{Records, Verification, VerificationState};
@@ -217,9 +218,11 @@ impl Application {
         self.certificates.last()
     }
 
-    /// What a short line calls it: the credential's Chinese name, or nothing yet.
-    pub fn title(&self) -> &str {
-        let zh = form::text(&self.credential, "credential_name_zh");
-        if zh.is_empty() { form::text(&self.credential, "credential_name") } else { zh }
+    /// What a short line calls it: the credential's name in the reader's language or else the other, or nothing yet.
+    pub fn title(&self, language: Language) -> &str {
+        let (zh, own) =
+            (form::text(&self.credential, "credential_name_zh"), form::text(&self.credential, "credential_name"));
+        let (first, second) = if language == Language::Chinese { (zh, own) } else { (own, zh) };
+        if first.is_empty() { second } else { first }
     }
 }

@@ -254,6 +254,7 @@ async fn run_serve(config: &Config) -> anyhow::Result<()> {
             front_url: bank.front_url.clone(),
             query_url: bank.query_url.clone(),
             back_url: bank.back_url.clone(),
+            file_url: bank.file_url.clone(),
             merchant: bank.merchant.clone(),
             key_pem: read(&bank.key)?,
             certificate_pem: read(&bank.certificate)?,

@@ -68,6 +68,8 @@ pub struct UnionPayConfig {
     pub query_url: String,
     /// Where refunds go.
     pub back_url: String,
+    /// Where clearing files come from.
+    pub file_url: String,
     /// Merchant number.
     pub merchant: String,
     /// File with our key, PKCS#8 PEM.

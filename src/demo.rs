@@ -199,6 +199,7 @@ pub fn parts(cli: &Cli, site: &str, outside: &Outside) -> Parts {
             front_url: format!("{sandbox}/gateway/api/frontTransReq.do"),
             query_url: format!("{sandbox}/gateway/api/queryTrans.do"),
             back_url: format!("{sandbox}/gateway/api/backTransReq.do"),
+            file_url: format!("{sandbox}/filedownload/"),
             merchant: sandbox::MERCHANT.into(),
             key_pem: sandbox::MERCHANT_KEY.into(),
             certificate_pem: sandbox::MERCHANT_PEM.into(),

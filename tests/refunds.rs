@@ -81,7 +81,15 @@ async fn r5_1_r5_3_r5_4_a_refund_before_evaluation_goes_to_the_card_and_ends_the
     // R2.11: the receipt says that the money went back; the ledger is in balance.
     let list = visitor.get("/payments").await;
     let receipt = list.body.split("href=\"/payments/").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    assert!(visitor.get(&format!("/payments/{receipt}")).await.body.contains("退回"));
+    let page = visitor.get(&format!("/payments/{receipt}")).await.body;
+    assert!(page.contains("退回"));
+    // Anybody can verify it, and nobody can make one up.
+    let verify = page.split("href=\"/verify/receipt/").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let mut anybody = Visitor::new(&server.site);
+    let shown = anybody.get(&format!("/verify/receipt/{verify}")).await.body;
+    assert!(shown.contains("款项已经退回") && !shown.contains("样张三"));
+    let made_up = format!("/verify/receipt/{receipt}/{}", "0".repeat(24));
+    assert!(anybody.get(&made_up).await.body.contains("verdict-unknown"));
     let ledger = finance.get("/staff/ledger").await;
     assert!(ledger.body.contains("银联待结算") && ledger.body.contains("合计"));
     assert_eq!(ledger.body.matches("<td class=\"amount\">0.00</td>").count(), 4, "{}", ledger.body);
@@ -163,6 +171,35 @@ async fn r5_3_after_ten_months_a_bank_account_is_asked_for_and_checked() {
     form.extend([("bank_card", "6216 2610 0000 0000 018"), ("bank_name", "样例银行"), ("bank_branch", "102100099996")]);
     assert_eq!(visitor.post(&refund, &form).await.status, 303);
     assert!(visitor.get(&refund).await.body.contains("银行转账"));
+    // By transfer: checked, approved, put into a batch by one, released by another, paid out by the bank.
+    approve(&outside, &server).await;
+    let (mut finance, mut cashier) = (Visitor::new(&server.site), Visitor::new(&server.site));
+    outside.pass(&server, TimeDelta::minutes(1)).await;
+    finance.staff_at("finance", outside.now()).await;
+    cashier.staff_at("cashier", outside.now()).await;
+    assert!(finance.get("/staff/transfers").await.body.contains("1 笔"));
+    let batch = finance.post("/staff/transfers", &[]).await.to;
+    assert_eq!(finance.post(&format!("{batch}/release"), &[]).await.status, 403, "not whoever made it");
+    assert_eq!(finance.get(&format!("{batch}/file.csv")).await.status, 409, "not before it is released");
+    assert_eq!(cashier.post(&format!("{batch}/release"), &[]).await.status, 303);
+    visitor.until(&refund, "退款中").await;
+    let file = finance.get(&format!("{batch}/file.csv")).await.body;
+    assert!(file.contains(",36000,6216261000000000018,") && file.contains("TOTAL,1,36000,"), "{file}");
+    let id = file.lines().nth(1).unwrap().split(',').nth(1).unwrap().to_owned();
+    // One line that can't be read: nothing is taken, and each wrong line is told.
+    let mixed = format!("{id},paid,\nunknown,paid,\n{id},perhaps,");
+    let report = finance.post(&format!("{batch}/answers"), &[("answers", &mixed)]).await;
+    assert_eq!(report.status, 422);
+    assert!(report.body.contains("第 2 行") && report.body.contains("第 3 行") && !report.body.contains("第 1 行"));
+    assert!(visitor.get(&refund).await.body.contains("退款中"));
+    let paid = format!("{id},paid,银行流水 1");
+    for _ in 0..2 {
+        assert_eq!(finance.post(&format!("{batch}/answers"), &[("answers", &paid)]).await.status, 303);
+    }
+    assert!(visitor.get(&refund).await.body.contains("已退款"));
+    assert_eq!(given_back(&outside), (0, 0), "the gateway had nothing to do with it");
+    let ledger = finance.get("/staff/ledger").await.body;
+    assert!(ledger.contains("银行存款") && ledger.contains("360.00"));
     let rows = std::fs::read(server.data.path().join("renzheng.sqlite")).unwrap();
     assert!(!rows.windows(19).any(|part| part == b"6216261000000000018"), "sealed at rest");
 }

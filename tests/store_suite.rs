@@ -3,29 +3,45 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
+use diesel::connection::{Connection, SimpleConnection};
 use domain::applicant::{Account, Applicant};
 use domain::application::Application;
+use domain::calendar::Calendar;
 use domain::case::Stage;
+use domain::command::Command;
 use domain::document_number::DocumentType;
-use domain::effects::{Actor, Channel, Effects, Movement, Notice, NoticeKind};
+use domain::effects::{Actor, Channel, Effects, Moment, Movement, Notice, NoticeKind};
 use domain::ids::{ApplicantId, NoticeId};
 use domain::money::FEE;
-use domain::payment::Attempt;
+use domain::payment::{Attempt, AttemptState};
 use domain::person::{Gender, Language};
+use domain::refund::AskRefund;
 use store::{Blobs, CodeCheck, Keys, Limit, Realm, Store, StoreError};
 use tempfile::TempDir;
 
 struct Base {
     store: Arc<Store>,
+    url: String,
     _folder: TempDir,
+}
+
+impl Base {
+    /// A statement of somebody who is at the database itself.
+    fn raw(&self, statement: &str) -> diesel::QueryResult<()> {
+        if self.url.starts_with("postgres") {
+            return diesel::PgConnection::establish(&self.url).unwrap().batch_execute(statement);
+        }
+        diesel::SqliteConnection::establish(&self.url).unwrap().batch_execute(statement)
+    }
 }
 
 fn bases() -> Vec<(&'static str, Base)> {
     let open = |url: &dyn Fn(&TempDir) -> String| {
         let folder = TempDir::new().unwrap();
         let keys = Keys::from_master(&[7; 32]).unwrap();
-        let store = Store::open(&url(&folder), keys, Blobs::open(folder.path().join("blobs")).unwrap()).unwrap();
-        Base { store: Arc::new(store), _folder: folder }
+        let url = url(&folder);
+        let store = Store::open(&url, keys, Blobs::open(folder.path().join("blobs")).unwrap()).unwrap();
+        Base { store: Arc::new(store), url, _folder: folder }
     };
     let mut bases = vec![("sqlite", open(&|folder| folder.path().join("rows").to_string_lossy().into_owned()))];
     let postgres = std::env::var("TEST_POSTGRES").expect("TEST_POSTGRES: run the tests by tests/run");
@@ -150,6 +166,53 @@ fn r2_10_a_movement_is_booked_once_and_stays() {
         assert!(matches!(twice, Err(StoreError::Taken(_))), "{name}");
         assert_eq!(base.store.movements(id).unwrap().len(), 1);
         assert_eq!(base.store.load_applicant(before.id).unwrap(), committed, "{name}");
+    }
+}
+
+#[test]
+fn r5_5_the_database_itself_refuses_a_second_refund_and_a_changed_movement() {
+    for (name, base) in bases() {
+        let store = &base.store;
+        let before = kept(store);
+        let mut paid = Application::begin(now());
+        let mut attempt = Attempt::open(FEE, now());
+        attempt.state = AttemptState::Paid;
+        attempt.settled_at = Some(now());
+        paid.submitted_at = Some(now());
+        paid.paid_at = Some(now());
+        paid.attempts.push(attempt);
+        let id = paid.id;
+        let mut after = before.clone();
+        after.applications.push(Arc::new(paid));
+        let committed = store.commit(Some(&before), after, Effects::default(), now()).unwrap().applicant;
+        let ask =
+            AskRefund { application: id, reason: "no-need".into(), words: String::new(), bank: None, understood: true };
+        let calendar = Calendar::embedded();
+        let decide = |of: &Applicant| {
+            let (mut after, mut effects) = (of.clone(), Effects::default());
+            ask.decide(&mut after, &Moment { now: now(), calendar: &calendar }, &mut effects).unwrap();
+            (after, effects)
+        };
+        // Two that were decided on the same state, as two nodes would: the second one's row is refused.
+        let (one, effects) = decide(&committed);
+        let asked = store.commit(Some(&committed), one, effects, now()).unwrap().applicant;
+        let (mut two, _) = decide(&committed);
+        two.version = asked.version;
+        let own = Arc::make_mut(&mut two.applications[0]);
+        own.refunds.extend(asked.applications[0].refunds.iter().cloned());
+        let twice = store.commit(Some(&asked), two, Effects::default(), now());
+        assert!(matches!(twice, Err(StoreError::Taken(_))), "{name}: {twice:?}");
+        assert_eq!(store.load_applicant(before.id).unwrap().applications[0].refunds.len(), 1, "{name}");
+        // The ledger: both entries of each movement, which sum to zero.
+        let mine = store.movements(id).unwrap();
+        assert_eq!(mine.len(), 1, "{name}");
+        assert_eq!(store.balances().unwrap().iter().map(|(_, balance)| balance.0).sum::<i64>(), 0, "{name}");
+        for statement in ["UPDATE movement SET amount = 1", "DELETE FROM movement"] {
+            assert!(base.raw(statement).is_err(), "{name}: {statement}");
+        }
+        let unbalanced = "INSERT INTO movement (key, application_id, at, from_account, to_account, amount) \
+                          VALUES ('x', 'x', '2026-11-24 00:00:00', 'gateway', 'fees', 0)";
+        assert!(base.raw(unbalanced).is_err(), "{name}: nothing moves");
     }
 }
 

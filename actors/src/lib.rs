@@ -5,6 +5,7 @@
 
 mod blocking;
 mod certificate_issuer;
+mod clearing_clerk;
 mod identity_verifier;
 mod notification_dispatcher;
 mod payment_reconciler;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use domain::payment::Attempt;
-use domain::refund::{ChaseRefund, Refund, RefundOrder, RefundWord, SettleRefund, WriteRefundOrder};
+use domain::refund::{
+    ChaseRefund, MoveTransfer, Refund, RefundOrder, RefundWord, SettleRefund, TransferStep, WriteRefundOrder,
+};
 use store::RefundPlace;
 use supervision::{Step, Work};
 
@@ -69,8 +71,27 @@ impl RefundScheduler {
     }
 }
 
+impl RefundScheduler {
+    /// Tells one refund that its batch was released: the decision stands in the batch's row, this only follows it.
+    async fn follow_release(&self) -> Result<bool, Refusal> {
+        let store = Arc::clone(&self.world.store);
+        let Some((place, batch)) = run(&self.world.rows, move || store.released_refund()).await? else {
+            return Ok(false);
+        };
+        let (application, refund, answer) = (place.application, place.refund, String::new());
+        let step = TransferStep::Released;
+        self.sessions.command(place.applicant, MoveTransfer { application, refund, batch, step, answer }).await?;
+        Ok(true)
+    }
+}
+
 impl Work for RefundScheduler {
     async fn step(self: Rc<Self>) -> Step {
+        match self.follow_release().await {
+            Ok(true) => return Step::Worked,
+            Ok(false) => {}
+            Err(refusal) => tracing::error!(%refusal, "a refund does not follow its batch"),
+        }
         let (store, now) = (Arc::clone(&self.world.store), self.world.clock.now());
         let due = match run(&self.world.rows, move || store.due_refund(now)).await {
             Ok(Some(due)) => due,

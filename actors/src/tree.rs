@@ -23,6 +23,7 @@ use supervision::{
 
 use crate::blocking::Blocking;
 use crate::certificate_issuer::CertificateIssuer;
+use crate::clearing_clerk::ClearingClerk;
 use crate::identity_verifier::IdentityVerifier;
 use crate::notification_dispatcher::NotificationDispatcher;
 use crate::payment_reconciler::PaymentReconciler;
@@ -133,6 +134,7 @@ struct Doors {
     notices: [Mailbox<Reconciler<NotificationDispatcher>>; 2],
     payments: Mailbox<Reconciler<PaymentReconciler>>,
     refunds: Mailbox<Reconciler<RefundScheduler>>,
+    clearing: Mailbox<Reconciler<ClearingClerk>>,
     uploads: Mailbox<Reconciler<UploadValidator>>,
     identity: Mailbox<Reconciler<IdentityVerifier>>,
     certificates: Mailbox<Reconciler<CertificateIssuer>>,
@@ -159,6 +161,13 @@ impl Wakes {
     pub fn refunds(&self) {
         if let Some(doors) = self.doors.get() {
             doors.refunds.nudge(Wake);
+        }
+    }
+
+    /// A clearing file may be there.
+    pub fn clearing(&self) {
+        if let Some(doors) = self.doors.get() {
+            doors.clearing.nudge(Wake);
         }
     }
 
@@ -270,6 +279,10 @@ impl Tree {
         let refunds = reconcilers.start(ChildSpec::new("refund_scheduler", move || {
             Reconciler::new(RefundScheduler::new(Arc::clone(&shared), to.clone()), sweep)
         }));
+        let shared = Arc::clone(&world);
+        let clearing = reconcilers.start(ChildSpec::new("clearing_clerk", move || {
+            Reconciler::new(ClearingClerk::new(Arc::clone(&shared)), sweep)
+        }));
         let notices = [Channel::Sms, Channel::Mail].map(|channel| {
             let shared = Arc::clone(&world);
             reconcilers.start(ChildSpec::new(format!("notification_dispatcher.{}", channel.code()), move || {
@@ -290,7 +303,7 @@ impl Tree {
             Reconciler::new(CertificateIssuer::new(shared, to, issuer), sweep)
         }));
         // The doors are opened once; before that a wake-up finds none, and the first sweep does the work.
-        let _ = world.wake.doors.set(Doors { notices, payments, refunds, uploads, identity, certificates });
+        let _ = world.wake.doors.set(Doors { notices, payments, refunds, clearing, uploads, identity, certificates });
         let passivator = sessions.clone();
         reconcilers.start(ChildSpec::new("passivator", move || Passivator { sessions: passivator.clone() }));
         Ok(Arc::new(Self { system, world, sessions, reconcilers }))

@@ -70,8 +70,18 @@ fn paid<'a>(me: &'a Applicant, order: &str) -> Result<(&'a Arc<Application>, &'a
     paid.find(|(_, attempt)| attempt.order == order).ok_or(Rejection::NotFound)
 }
 
+/// Where anybody can verify a receipt: the code in the address can't be made up.
+pub fn verify_path(ctx: &Ctx, order: &str) -> String {
+    format!("/verify/receipt/{order}/{}", receipt_code(ctx, order))
+}
+
+/// The code of a receipt.
+pub fn receipt_code(ctx: &Ctx, order: &str) -> String {
+    ctx.site().tree.world.store.keys().sign("receipt", order).chars().take(24).collect()
+}
+
 /// When the money of an attempt went back, if it did.
-fn refunded_at(application: &Application, attempt: &Attempt) -> Option<DateTime<Utc>> {
+pub fn refunded_at(application: &Application, attempt: &Attempt) -> Option<DateTime<Utc>> {
     let mut refunds = application.refunds.iter().filter(|refund| refund.attempt == attempt.id);
     refunds.find(|refund| refund.state == RefundState::Arrived)?.ended_at
 }
@@ -87,6 +97,7 @@ pub async fn receipt_pdf(ctx: Ctx, order: web::Path<String>) -> Answer {
         number: application.number.clone().unwrap_or_default(),
         order: attempt.order.clone(),
         serial: attempt.query_id.clone().unwrap_or_default(),
+        verify: format!("{}{}", ctx.site().origin, verify_path(&ctx, &attempt.order)),
         refunded_at: refunded_at(application, attempt),
         paid_at: attempt.settled_at.unwrap_or_else(|| ctx.now()),
     };
@@ -123,6 +134,7 @@ pub async fn receipt(ctx: Ctx, order: web::Path<String>) -> Answer {
                 p { (ctx.t("receipt-words")) }
                 (rows(&facts))
                 @if let Some(at) = refunded { p class="advice" { strong { (ctx.with("receipt-refunded", &[("at", &instant(&ctx, at))])) } } }
+                p { (ctx.t("receipt-verify")) " " a href=(verify_path(&ctx, &attempt.order)) { (ctx.site().origin) (verify_path(&ctx, &attempt.order)) } }
                 p class="hint" { (ctx.t("receipt-print")) }
             }
             div class="actions" { (button_link(&format!("/payments/{}/receipt.pdf", attempt.order), &ctx.t("receipt-pdf"))) }

@@ -1,6 +1,7 @@
 //! The operators' first view (R7.1): the tree, the log, dead letters, queues. The same without scripts.
 
 use actix_web::web;
+use chrono::TimeDelta;
 use domain::staff::Act;
 use maud::html;
 
@@ -12,6 +13,8 @@ use crate::web::layout::Page;
 /// Sessions that are listed; there may be a million.
 const RESIDENTS_MOST: usize = 20;
 const EVENTS_MOST: usize = 50;
+/// The trading certificate is renewed by hand, and that takes its time.
+const CERTIFICATE_WARNING: TimeDelta = TimeDelta::days(60);
 
 /// The routes of this folder.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -29,9 +32,13 @@ pub async fn show(ctx: Ctx) -> Answer {
                 ("queue-payments", store.attempts_waiting()?),
                 ("queue-uploads", store.materials_waiting()?),
                 ("queue-certificates", store.certificates_waiting()?),
+                ("queue-refunds", store.refunds_going()?),
             ])
         })
         .await?;
+    let parked = ctx.db(|store| store.attempts_parked()).await?;
+    let expires = tree.world.outside.union_pay.certificate_expires();
+    let soon = expires - ctx.now() < CERTIFICATE_WARNING;
     let mut children = tree.reconcilers.children();
     children.extend(tree.sessions.residents(RESIDENTS_MOST));
     Ok(Page::new(ctx.t("operator-title")).staff().show(
@@ -39,6 +46,15 @@ pub async fn show(ctx: Ctx) -> Answer {
         html! {
             h1 { (ctx.t("operator-title")) }
             div id="machinery" data-hx-get="/operator" data-hx-trigger="every 3s" data-hx-select="#machinery" data-hx-swap="outerHTML" data-hx-nonce=(ctx.nonce()) {
+                @if parked > 0 || soon {
+                    section class="summary" role="alert" {
+                        h2 { (ctx.t("operator-alarms")) }
+                        ul {
+                            @if parked > 0 { li { (ctx.with("operator-parked", &[("count", &parked.to_string())])) } }
+                            @if soon { li { (ctx.with("operator-certificate", &[("at", &instant(&ctx, expires))])) } }
+                        }
+                    }
+                }
                 section {
                     h2 { (ctx.t("operator-tree")) }
                     p { (ctx.with("operator-sessions", &[("count", &tree.sessions.len().to_string())])) }

@@ -17,6 +17,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/language", web::post().to(language::switch))
         .route("/verify", web::get().to(verify::ask))
         .route("/verify", web::post().to(verify::by_number))
+        .route("/verify/receipt/{order}/{code}", web::get().to(verify::receipt))
         .route("/verify/{token}", web::get().to(verify::by_token))
         .route("/healthz", web::get().to(health::alive))
         .route("/readyz", web::get().to(health::ready));

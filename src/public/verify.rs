@@ -3,10 +3,12 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use domain::form::{Field, Kind, text};
+use domain::payment::AttemptState;
 use domain::person;
 use maud::{Markup, html};
 use store::{Limit, Verified};
 
+use crate::applicant::payments;
 use crate::error::Failure;
 use crate::web::Answer;
 use crate::web::components::{day, instant, rows};
@@ -119,6 +121,44 @@ async fn result(ctx: &Ctx, found: &Verified) -> Answer {
             (rows(&facts))
             p class="hint" { (ctx.with("verify-at", &[("at", &instant(ctx, ctx.now()))])) }
             p { a href="/verify" { (ctx.t("verify-again")) } }
+        },
+    ))
+}
+
+/// `GET /verify/receipt/{order}/{code}`: whether a fee receipt is ours, and whether its money went back (R2.11).
+pub async fn receipt(ctx: Ctx, path: web::Path<(String, String)>) -> Answer {
+    let (order, code) = path.into_inner();
+    let expected = payments::receipt_code(&ctx, &order);
+    let same =
+        expected.len() == code.len() && expected.bytes().zip(code.bytes()).fold(0, |seen, (a, b)| seen | (a ^ b)) == 0;
+    if !same {
+        return Ok(unknown(&ctx));
+    }
+    let key = order.clone();
+    let found = ctx.db(move |store| store.attempt_by_order(&key)).await?;
+    let applicant = ctx.site().tree.applicant(found.applicant).await?;
+    let application = applicant.application(found.application)?;
+    let attempt =
+        application.attempts.iter().find(|attempt| attempt.order == order && attempt.state == AttemptState::Paid);
+    let Some(attempt) = attempt else { return Ok(unknown(&ctx)) };
+    let refunded = payments::refunded_at(application, attempt);
+    let mut facts = vec![
+        (ctx.t("receipt-payer"), person::masked_name(&applicant.account.name)),
+        (ctx.t("pay-for"), ctx.t("pay-for-what")),
+        (ctx.t("pay-amount"), format!("¥{}", attempt.amount)),
+        (ctx.t("pay-order-number"), attempt.order.clone()),
+        (ctx.t("receipt-date"), attempt.settled_at.map(|at| instant(&ctx, at)).unwrap_or_default()),
+    ];
+    if let Some(at) = refunded {
+        facts.push((ctx.t("refund-state-arrived"), instant(&ctx, at)));
+    }
+    let verdict = if refunded.is_some() { "refunded" } else { "valid" };
+    Ok(Page::new(ctx.t("receipt-title")).show(
+        &ctx,
+        html! {
+            h1 { (ctx.t("receipt-title")) }
+            div class={"verdict verdict-" (if refunded.is_some() { "superseded" } else { "valid" })} role="status" { p { strong { (ctx.t(&format!("receipt-verdict-{verdict}"))) } } }
+            (rows(&facts))
         },
     ))
 }

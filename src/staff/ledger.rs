@@ -26,7 +26,7 @@ pub struct View {
 pub fn tabs(ctx: &Ctx, here: &str) -> Markup {
     html! {
         nav class="tabs" aria-label=(ctx.t("finance-pages")) {
-            @for (name, to) in [("refunds", "/staff/refunds"), ("ledger", "/staff/ledger")] {
+            @for (name, to) in [("refunds", "/staff/refunds"), ("transfers", "/staff/transfers"), ("ledger", "/staff/ledger"), ("clearing", "/staff/clearing")] {
                 a href=(to) aria-current=[(name == here).then_some("page")] { (ctx.t(&format!("{name}-title"))) }
             }
         }
@@ -49,6 +49,7 @@ pub async fn show(ctx: Ctx, view: web::Query<View>) -> Answer {
         html! {
             (tabs(&ctx, "ledger"))
             h1 { (ctx.t("ledger-title")) }
+            p class="hint" { (ctx.t("ledger-hint")) }
             table {
                 caption { (ctx.t("ledger-balances")) }
                 thead { tr { th scope="col" { (ctx.t("ledger-account")) } th scope="col" class="amount" { (ctx.t("pay-amount")) } } }

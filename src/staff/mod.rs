@@ -1,10 +1,12 @@
 //! The officers' pages.
 
 pub mod case;
+pub mod clearing;
 pub mod ledger;
 pub mod login;
 pub mod queue;
 pub mod refunds;
+pub mod transfers;
 
 use actix_web::web;
 
@@ -20,6 +22,14 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/staff/refunds", web::get().to(refunds::show))
         .route("/staff/refund/{application}/{refund}", web::get().to(refunds::one))
         .route("/staff/refund/{application}/{refund}", web::post().to(refunds::act))
+        .route("/staff/transfers", web::get().to(transfers::show))
+        .route("/staff/transfers", web::post().to(transfers::make))
+        .route("/staff/transfers/{batch}", web::get().to(transfers::one))
+        .route("/staff/transfers/{batch}/release", web::post().to(transfers::release))
+        .route("/staff/transfers/{batch}/file.csv", web::get().to(transfers::file))
+        .route("/staff/transfers/{batch}/answers", web::post().to(transfers::answers))
+        .route("/staff/clearing", web::get().to(clearing::show))
+        .route("/staff/clearing/{id}", web::post().to(clearing::act))
         .route("/staff/ledger", web::get().to(ledger::show))
         .route("/staff/payment/by/{number}", web::get().to(ledger::by_number))
         .route("/staff/payment/{application}", web::get().to(ledger::story))

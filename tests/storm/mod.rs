@@ -11,7 +11,7 @@ use domain::decision::{Decide, OfficerAct, Seen};
 use domain::ids::{ApplicantId, ApplicationId, StaffId};
 use domain::money::FEE;
 use domain::payment::AttemptState;
-use domain::refund::{AskRefund, BankInput, FinanceAct, HandleRefund, Refund, RefundState};
+use domain::refund::{AskRefund, BankInput, FinanceAct, HandleRefund, MoveTransfer, Refund, RefundState, TransferStep};
 use domain::settlement::{AskGatewayNow, OpenAttempt};
 use domain::staff::{Officer, Role};
 use sandbox::{OrderState, RefundPlay};
@@ -91,6 +91,21 @@ impl Player<'_> {
         let command = HandleRefund { application, refund: refund.id, officer, act, seen };
         let _ = self.world.tree.command(self.applicant, command).await;
         self.world.tree.world.wake.refunds();
+    }
+
+    /// The way of a refund by bank transfer: into a batch, released, paid out or sent back; each said twice at times.
+    async fn transfer(&mut self, refund: &Refund) {
+        let batch = match refund.batch {
+            Some(batch) => batch,
+            None => self.world.store.make_batch(StaffId::fresh(), refund.asked_at).unwrap(),
+        };
+        let end = if self.dice.one_in(5) { TransferStep::SentBack } else { TransferStep::PaidOut };
+        for step in [TransferStep::Put, TransferStep::Released, TransferStep::Released, end, end, TransferStep::PaidOut]
+        {
+            let (application, refund, answer) = (self.application, refund.id, "stormy".to_owned());
+            let moved = MoveTransfer { application, refund, batch, step, answer };
+            let _ = self.world.tree.command(self.applicant, moved).await;
+        }
     }
 
     async fn ask_refund(&mut self) -> Result<(), Rejection> {
@@ -234,10 +249,13 @@ impl Player<'_> {
                     self.finance(refund).await;
                 }
             }
+            for refund in state.refunds.iter().filter(|refund| refund.bank.is_some()) {
+                self.transfer(refund).await;
+            }
             let open = state.attempts.iter().any(|attempt| attempt.state == AttemptState::Open);
             let going = state.refunds.iter().any(|refund| match refund.state {
                 RefundState::Asked | RefundState::Checked | RefundState::Sent => true,
-                RefundState::Approved => refund.bank.is_none(),
+                RefundState::Approved => true,
                 RefundState::Arrived | RefundState::SentBack | RefundState::Refused => false,
             });
             let asked = state.attempts.iter().any(|attempt| attempt.query_at.is_some());
@@ -298,7 +316,10 @@ impl Player<'_> {
             .filter(|refund| !matches!(refund.state, RefundState::Arrived | RefundState::Refused))
             .map(|refund| refund.amount.0)
             .sum();
-        let kept = net - owed;
+        // What our own bank paid out did not pass the gateway.
+        let arrived = state.refunds.iter().filter(|refund| refund.state == RefundState::Arrived);
+        let paid_out: i64 = arrived.filter(|refund| refund.bank.is_some()).map(|refund| refund.amount.0).sum();
+        let kept = net - paid_out - owed;
         if kept != 0 && kept != FEE.0 {
             return Err(format!("net {net}, of which {owed} is owed"));
         }
@@ -317,9 +338,12 @@ impl Player<'_> {
                 })
                 .sum()
         };
-        let (gateway, fees, give) = (balance("gateway"), balance("fees"), balance("to_give_back"));
-        if gateway + fees + give != 0 || -gateway != net || fees != kept || give != owed {
-            return Err(format!("the ledger says {gateway}, {fees}, {give}; net is {net}, owed {owed}"));
+        let (gateway, bank) = (balance("gateway"), balance("bank"));
+        let (fees, give) = (balance("fees"), balance("to_give_back"));
+        if gateway + bank + fees + give != 0 || -gateway != net || bank != paid_out || fees != kept || give != owed {
+            return Err(format!(
+                "the ledger says {gateway}, {bank}, {fees}, {give}; net {net}, paid out {paid_out}, owed {owed}"
+            ));
         }
         Ok(())
     }

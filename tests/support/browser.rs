@@ -134,6 +134,14 @@ impl Browser {
         }
     }
 
+    /// Waits for words anywhere in a page that need not be ours.
+    pub async fn read_anywhere(&self, words: &str) {
+        let xpath = format!("//body[contains(normalize-space(.), {})]", quoted(words));
+        if self.client.wait().at_most(WAIT).for_element(Locator::XPath(&xpath)).await.is_err() {
+            self.lost(words).await;
+        }
+    }
+
     /// Presses the link or button with these words.
     pub async fn press(&mut self, words: &str) {
         let quoted = quoted(words);

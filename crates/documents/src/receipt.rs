@@ -25,6 +25,8 @@ pub struct ReceiptFacts {
     pub order: String,
     /// UnionPay's serial.
     pub serial: String,
+    /// Where anybody can verify it.
+    pub verify: String,
     /// When the money went back, if it did.
     pub refunded_at: Option<DateTime<Utc>>,
     /// When the money came.
@@ -84,6 +86,7 @@ impl Cashbook {
                 ("收款日期", "Received on", day_zh(date)),
             ]
             .into_iter()
+            .chain([("核验网址", "Verify at", facts.verify.clone())])
             .chain(refunded.map(|day| ("退费", "Refunded on", format!("已退费，{day}"))))
             .collect(),
         };
@@ -106,6 +109,7 @@ mod tests {
             number: "RZ20260000001".into(),
             order: "RZ01a20fc345ad74408ee2f6fe2e9b43".into(),
             serial: "952611250653055355183".into(),
+            verify: "https://renzheng.example/verify/receipt/RZ01/00".into(),
             refunded_at: None,
             paid_at: Utc.with_ymd_and_hms(2026, 11, 24, 4, 0, 0).unwrap(),
         };

@@ -46,6 +46,8 @@ id! {
     VerificationId,
     /// One attempt to pay.
     AttemptId,
+    /// A batch of bank transfers.
+    BatchId,
     /// One refund of one payment (退费).
     RefundId,
     /// A certificate or notice that was issued.

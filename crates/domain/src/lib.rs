@@ -9,6 +9,7 @@ pub mod application;
 pub mod calendar;
 pub mod case;
 pub mod certificate;
+pub mod clearing;
 pub mod command;
 pub mod country;
 pub mod decision;

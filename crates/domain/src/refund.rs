@@ -11,10 +11,10 @@ use crate::case::{Outcome, Stage};
 use crate::command::Command;
 use crate::effects::{Actor, Effects, Moment, Movement, NoticeKind};
 use crate::form::FieldError;
-use crate::ids::{ApplicationId, AttemptId, RefundId, StaffId};
+use crate::ids::{ApplicationId, AttemptId, BatchId, RefundId, StaffId};
 use crate::money::Fen;
 use crate::payment::{Attempt, AttemptState, Meaning, meaning};
-use crate::settlement::{FEES, GATEWAY, TO_GIVE_BACK};
+use crate::settlement::{BANK, FEES, GATEWAY, TO_GIVE_BACK};
 use crate::staff::{Act, Officer};
 
 /// Within so many months of the payment the money goes back to the card that paid (guide 五, R5.3).
@@ -181,6 +181,9 @@ pub struct Refund {
     pub approved: Option<(Option<StaffId>, DateTime<Utc>)>,
     /// The order to the gateway.
     pub order: Option<RefundOrder>,
+    /// The batch of bank transfers that it is in.
+    #[serde(default)]
+    pub batch: Option<BatchId>,
     /// When it was given to the gateway or released to the bank.
     pub sent_at: Option<DateTime<Utc>>,
     /// When it ended.
@@ -228,6 +231,7 @@ impl Refund {
             checked: None,
             approved: None,
             order: None,
+            batch: None,
             sent_at: None,
             ended_at: None,
             answer: None,
@@ -465,6 +469,7 @@ impl Command for HandleRefund {
             return Err(Rejection::Stale);
         }
         let by = Actor::Staff(self.officer.id);
+        let mut restored = None;
         match (&self.act, refund.state) {
             (FinanceAct::Check, RefundState::Asked) => {
                 refund.state = RefundState::Checked;
@@ -496,6 +501,7 @@ impl Command for HandleRefund {
                 refund.answer = Some(why.to_owned());
                 refund.ended_at = Some(at.now);
                 refund.look_at = None;
+                restored = Some(refund.asked_at);
                 let key = format!("owe-not:{}", refund.id);
                 let (from, to, amount) = (TO_GIVE_BACK, FEES, refund.amount);
                 effects.movements.push(Movement { key, application: id, from, to, amount });
@@ -505,6 +511,11 @@ impl Command for HandleRefund {
             _ => return Err(Rejection::NotNow("other-stage")),
         }
         let state = refund.state;
+        // Without the refund the case goes on where asking for it ended it: nobody loses both.
+        if restored.is_some() && application.withdrawn_at == restored {
+            application.withdrawn_at = None;
+            effects.happened(id, "resumed", by, "");
+        }
         application.changed_at = at.now;
         Ok(state)
     }
@@ -717,10 +728,98 @@ impl Command for GiveBankDetails {
         refund.checked = None;
         refund.approved = None;
         refund.order = None;
+        refund.batch = None;
         refund.look_at = Some(refund.reminder(at));
         application.changed_at = at.now;
         effects.happened(self.application, "refund-details", Actor::Applicant, "");
         Ok(())
+    }
+}
+
+/// What happens to a refund that goes by bank transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransferStep {
+    /// It is put into a batch.
+    Put,
+    /// The batch was released by a second person: the bank has it.
+    Released,
+    /// The bank says that it was paid out.
+    PaidOut,
+    /// The bank sent it back.
+    SentBack,
+}
+
+/// Moves a refund along by bank transfer; done twice, it is done once.
+#[derive(Debug, Clone)]
+pub struct MoveTransfer {
+    /// In which application.
+    pub application: ApplicationId,
+    /// Which refund.
+    pub refund: RefundId,
+    /// In which batch.
+    pub batch: BatchId,
+    /// What happens.
+    pub step: TransferStep,
+    /// What the bank said.
+    pub answer: String,
+}
+
+impl Command for MoveTransfer {
+    type Done = RefundState;
+
+    fn decide(
+        &self,
+        applicant: &mut Applicant,
+        at: &Moment<'_>,
+        effects: &mut Effects,
+    ) -> Result<RefundState, Rejection> {
+        let account = applicant.account.clone();
+        let application = applicant.application_mut(self.application)?;
+        let number = application.number.clone().unwrap_or_default();
+        let id = self.application;
+        let refund = application.refunds.iter_mut().find(|refund| refund.id == self.refund);
+        let refund = refund.ok_or(Rejection::NotFound)?;
+        if refund.bank.is_none() || refund.batch.is_some_and(|batch| batch != self.batch) {
+            return Err(Rejection::NotNow("other-stage"));
+        }
+        match (self.step, refund.state) {
+            (TransferStep::Put, RefundState::Approved) => refund.batch = Some(self.batch),
+            (TransferStep::Released, RefundState::Approved) if refund.batch.is_some() => {
+                refund.state = RefundState::Sent;
+                refund.sent_at = Some(at.now);
+                refund.look_at = Some(refund.reminder(at));
+                effects.happened(id, "refund-sent", Actor::System, "");
+            }
+            (TransferStep::PaidOut, RefundState::Sent) => {
+                refund.state = RefundState::Arrived;
+                refund.ended_at = Some(at.now);
+                refund.look_at = None;
+                // The same key as by card: whichever way, the money goes out once (R5.5).
+                let key = format!("refund:{}", refund.attempt);
+                let amount = refund.amount;
+                effects.movements.push(Movement { key, application: id, from: TO_GIVE_BACK, to: BANK, amount });
+                effects.happened(id, "refund-arrived", Actor::System, "");
+                effects.tell(&account, NoticeKind::RefundArrived, &[("number", &number)]);
+            }
+            (TransferStep::SentBack, RefundState::Sent) => {
+                refund.state = RefundState::SentBack;
+                refund.answer = Some(self.answer.chars().take(WORDS_MOST).collect());
+                refund.look_at = Some(refund.reminder(at));
+                effects.happened(id, "refund-sent-back", Actor::System, "");
+                effects.tell(&account, NoticeKind::RefundSentBack, &[("number", &number)]);
+            }
+            // Said before: nothing changes.
+            (TransferStep::Put | TransferStep::Released, RefundState::Sent | RefundState::Arrived)
+            | (TransferStep::PaidOut, RefundState::Arrived)
+            | (TransferStep::SentBack, RefundState::SentBack) => {}
+            _ => return Err(Rejection::NotNow("other-stage")),
+        }
+        application.changed_at = at.now;
+        Ok(application
+            .refunds
+            .iter()
+            .find(|refund| refund.id == self.refund)
+            .map_or(RefundState::Sent, |refund| refund.state))
     }
 }
 

@@ -14,6 +14,8 @@ use crate::refund;
 
 /// The account of what the gateway holds for us.
 pub const GATEWAY: &str = "gateway";
+/// The account of what our own bank pays out.
+pub const BANK: &str = "bank";
 /// The account of fees earned.
 pub const FEES: &str = "fees";
 /// The account of money that must be given back.

@@ -123,9 +123,11 @@ async fn pay(state: web::Data<State>, path: web::Path<(String, String)>, form: w
     if closes.is_ok_and(|closes| closes < local) {
         return html(cashier(&order, Some("订单已超时 The time for this order is over")));
     }
+    let now = state.now();
     let settle = |to: OrderState, amount: Option<&str>| {
         state.change(|book| {
             let order = book.orders.get_mut(&id)?;
+            order.paid_at = matches!(to, OrderState::Paid(_)).then_some(now);
             order.state = to;
             order.amount = amount.map(str::to_owned);
             Some(order.clone())

@@ -1,18 +1,80 @@
 //! The control port for tests and curious visitors: what is remembered, and how the world misbehaves.
 
+use actix_web::http::header::ContentType;
 use actix_web::{HttpResponse, web};
+use maud::html;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::pages::page;
 use crate::state::{RefundPlay, State};
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
+        .route("/control", web::get().to(show))
+        .route("/control", web::post().to(act))
         .route("/control/messages", web::get().to(messages))
         .route("/control/orders", web::get().to(orders))
         .route("/control/faces", web::get().to(faces))
         .route("/control/clock", web::post().to(clock))
         .route("/control/switch", web::post().to(switch));
+}
+
+/// The same for a visitor's hand: the clock, and how the world misbehaves.
+async fn show(state: web::Data<State>) -> HttpResponse {
+    let (play, notifications, messages) =
+        state.read(|book| (book.refund_play, !book.notifications_off, !book.messages_down));
+    let button = |name: &str, value: &str, words: &str, pressed: bool| {
+        html! { button name=(name) value=(value) aria-pressed=(pressed) { @if pressed { "✓ " } (words) } " " }
+    };
+    let hour = 3_600_i64;
+    let spans = [
+        ("一分钟 a minute", 60),
+        ("一小时 an hour", hour),
+        ("一天 a day", 24 * hour),
+        ("三十天 30 days", 30 * 24 * hour),
+        ("十个月 10 months", 305 * 24 * hour),
+        ("一年 a year", 365 * 24 * hour),
+    ];
+    let plays = [
+        (RefundPlay::Success, "success", "成功 done"),
+        (RefundPlay::Failure, "failure", "银行退回 sent back"),
+        (RefundPlay::Never, "never", "无结果 never heard of"),
+        (RefundPlay::Refused, "refused", "当即拒绝 refused at once"),
+        (RefundPlay::Lost, "lost", "应答丢失 the answer is lost"),
+    ];
+    let body = html! {
+        h1 { "控制台 Control" }
+        h2 { "时钟 Clock: " time { (state.now().format("%Y-%m-%d %H:%M:%S UTC")) } }
+        form method="post" { @for (words, seconds) in spans { (button("seconds", &seconds.to_string(), words, false)) } }
+        h2 { "退款 Refunds" }
+        form method="post" { @for (each, code, words) in plays { (button("refunds", code, words, each == play)) } }
+        h2 { "支付通知 Payment notifications" }
+        form method="post" { (button("notifications", "on", "发送 sent", notifications)) (button("notifications", "off", "丢失 lost", !notifications)) }
+        h2 { "短信与邮件 SMS and mail" }
+        form method="post" { (button("messages", "on", "正常 taken", messages)) (button("messages", "off", "故障 refused", !messages)) }
+    };
+    HttpResponse::Ok().content_type(ContentType::html()).body(page("控制台 Control", body).into_string())
+}
+
+#[derive(Deserialize)]
+struct Press {
+    seconds: Option<i64>,
+    refunds: Option<RefundPlay>,
+    notifications: Option<String>,
+    messages: Option<String>,
+}
+
+async fn act(state: web::Data<State>, press: web::Form<Press>) -> HttpResponse {
+    if let Some(seconds) = press.seconds {
+        (state.shift)(seconds);
+    }
+    state.change(|book| {
+        book.refund_play = press.refunds.unwrap_or(book.refund_play);
+        book.notifications_off = press.notifications.as_ref().map_or(book.notifications_off, |word| word == "off");
+        book.messages_down = press.messages.as_ref().map_or(book.messages_down, |word| word == "off");
+    });
+    HttpResponse::SeeOther().insert_header(("Location", "/control")).finish()
 }
 
 #[derive(Deserialize)]

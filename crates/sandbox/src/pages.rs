@@ -41,6 +41,7 @@ pub(crate) fn page(title: &str, body: Markup) -> Markup {
                         a href="/inbox" { "收件箱 Inbox" }
                         a href="/people" { "样例人员与测试卡 People and cards" }
                         a href="/staff" { "工作人员动态码 Staff codes" }
+                        a href="/control" { "控制台 Control" }
                     }
                 }
                 main { (body) }

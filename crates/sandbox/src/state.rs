@@ -41,6 +41,9 @@ pub struct Order {
     pub amount: Option<String>,
     /// When it came.
     pub at: DateTime<Utc>,
+    /// When it was paid.
+    #[serde(default)]
+    pub paid_at: Option<DateTime<Utc>>,
 }
 
 /// How refunds end.
@@ -143,6 +146,9 @@ pub struct Book {
     pub queries: BTreeMap<String, Query>,
     /// How often anybody asked how an order stands.
     pub asked: u64,
+    /// Since when each order was asked about how often.
+    #[serde(skip)]
+    pub queried: BTreeMap<String, (DateTime<Utc>, u32)>,
     /// When true, no notification leaves.
     pub notifications_off: bool,
     /// When true, SMS and mail are refused for now.

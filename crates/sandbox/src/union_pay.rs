@@ -3,24 +3,29 @@
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
+use domain::clearing::{ClearingKind, ClearingLine};
+use gateways::unionpay::clearing;
 use gateways::unionpay::wire::{Fields, digest, write_reply};
 use gateways::x509;
 
 use crate::MERCHANT;
 use crate::state::{Order, OrderState, Refund, RefundPlay, State};
 
+/// Queries about one order in one minute; more are refused (§7, 37).
+const QUERIES_PER_MINUTE: u32 = 30;
 /// Months within which a payment can be refunded (§6.4).
 const REFUND_MONTHS: u32 = 11;
 /// Seconds after which a refund has ended; the real one takes days.
 const REFUND_SECONDS: i64 = 2;
 /// Pauses before the second to the fifth send of a notification (§8.3).
-const SEND_AGAIN: [u64; 4] = [60, 120, 240, 480];
+const SEND_AGAIN: [i64; 4] = [60, 120, 240, 480];
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/gateway/api/frontTransReq.do", web::post().to(front))
         .route("/gateway/api/queryTrans.do", web::post().to(query))
-        .route("/gateway/api/backTransReq.do", web::post().to(back));
+        .route("/gateway/api/backTransReq.do", web::post().to(back))
+        .route("/filedownload/", web::post().to(file));
 }
 
 fn field<'a>(fields: &'a Fields, name: &str) -> &'a str {
@@ -110,7 +115,7 @@ async fn front(state: web::Data<State>, form: web::Form<Fields>) -> HttpResponse
         None => {
             let at = state.now();
             let query_id = serial(at);
-            let order = Order { request: fields, state: OrderState::New, query_id, amount: None, at };
+            let order = Order { request: fields, state: OrderState::New, query_id, amount: None, at, paid_at: None };
             state.change(|book| book.orders.insert(id, order));
         }
     }
@@ -127,6 +132,7 @@ pub(crate) fn ripen(state: &State, id: &str) -> Option<Order> {
         state.change(|book| {
             if let Some(order) = book.orders.get_mut(id) {
                 order.state = OrderState::Paid("00".into());
+                order.paid_at = Some(now);
             }
         });
     }
@@ -144,7 +150,19 @@ async fn query(state: web::Data<State>, form: web::Form<Fields>) -> HttpResponse
     if let Some(code) = refusal(&state, &fields) {
         return reply(&state, fields, code, "refused");
     }
-    state.change(|book| book.asked += 1);
+    let (id, now) = (key(&fields), state.now());
+    let too_many = state.change(|book| {
+        book.asked += 1;
+        let (since, count) = book.queried.entry(id).or_insert((now, 0));
+        if now - *since >= chrono::TimeDelta::minutes(1) {
+            (*since, *count) = (now, 0);
+        }
+        *count += 1;
+        *count > QUERIES_PER_MINUTE
+    });
+    if too_many {
+        return reply(&state, fields, "37", "too many queries");
+    }
     if let Some(refund) = state.read(|book| book.refunds.get(&key(&fields)).cloned()) {
         let mut answer = fields;
         let amount = field(&refund.request, "txnAmt").to_owned();
@@ -288,9 +306,90 @@ fn tell_refund(state: web::Data<State>, refund: Refund, code: &'static str) {
             query_id: refund.query_id.clone(),
             amount: None,
             at: refund.at,
+            paid_at: None,
         };
         notify(state, order, code.to_owned());
     });
+}
+
+/// The merchant's fee in fen: 0.6 per cent.
+fn fee(amount: i64) -> i64 {
+    -(amount * 6 / 1_000)
+}
+
+/// The clearing file of one day (§6.6, §9): from 23:00 to 23:00 in Beijing.
+async fn file(state: web::Data<State>, form: web::Form<Fields>) -> HttpResponse {
+    let fields = form.into_inner();
+    if !is_request(&fields) {
+        return plain("Invalid request.");
+    }
+    if field(&fields, "txnType") != "76" {
+        return plain("Invalid request URI.");
+    }
+    // A request for a file has no order of its own, so it is its signature alone that is checked.
+    if state.merchant.verify(digest(&fields).as_bytes(), field(&fields, "signature")).is_err() {
+        return reply(&state, fields, "11", "refused");
+    }
+    let wanted = field(&fields, "settleDate").to_owned();
+    let of_day = |at: chrono::DateTime<chrono::Utc>| {
+        let shifted = beijing(at) + chrono::TimeDelta::hours(1);
+        shifted.format("%m%d").to_string() == wanted
+    };
+    let lines: Vec<(ClearingLine, String)> = state.read(|book| {
+        let time = |at: chrono::DateTime<chrono::Utc>| beijing(at).format("%m%d%H%M%S").to_string();
+        let paid =
+            book.orders.values().filter(|order| matches!(order.state, OrderState::Paid(_))).filter_map(|order| {
+                let at = order.paid_at.filter(|at| of_day(*at))?;
+                let asked = field(&order.request, "txnAmt");
+                let amount: i64 = order.amount.as_deref().unwrap_or(asked).parse().ok()?;
+                let line = ClearingLine {
+                    kind: ClearingKind::Payment,
+                    amount,
+                    query_id: order.query_id.clone(),
+                    order: field(&order.request, "orderId").to_owned(),
+                    fee: fee(amount),
+                    settled: amount + fee(amount),
+                    original: String::new(),
+                };
+                Some((line, time(at)))
+            });
+        let back = book.refunds.values().filter_map(|refund| {
+            let done = matches!(refund.play, RefundPlay::Success | RefundPlay::Lost) && of_day(refund.at);
+            let amount: i64 = field(&refund.request, "txnAmt").parse().ok().filter(|_| done)?;
+            let line = ClearingLine {
+                kind: ClearingKind::Refund,
+                amount,
+                query_id: refund.query_id.clone(),
+                order: field(&refund.request, "orderId").to_owned(),
+                fee: 0,
+                settled: -amount,
+                original: refund.original.clone(),
+            };
+            Some((line, time(refund.at)))
+        });
+        paid.chain(back).collect()
+    });
+    if lines.is_empty() {
+        return reply(&state, fields, "98", "no file");
+    }
+    let mut text = Vec::new();
+    for (line, time) in &lines {
+        text.extend(clearing::write(line, MERCHANT, time));
+        text.extend(b"\r\n");
+    }
+    let name = format!("INN{wanted}88ZM_{MERCHANT}");
+    match clearing::pack(&name, &text) {
+        Ok(content) => {
+            let mut answer = fields;
+            answer.insert("fileName".into(), format!("{MERCHANT}_{wanted}.zip"));
+            answer.insert("fileContent".into(), content);
+            reply(&state, answer, "00", "success")
+        }
+        Err(error) => {
+            tracing::error!(%error, "the sandbox could not pack a clearing file");
+            reply(&state, fields, "99", "no file")
+        }
+    }
 }
 
 /// What the gateway says of a paid order, in a notification and in the browser's return (§6.5).
@@ -325,6 +424,13 @@ pub(crate) fn notification(state: &State, order: &Order, code: &str) -> Fields {
     signed(state, fields)
 }
 
+/// Waits until the sandbox's clock, which can be moved, shows `at`.
+async fn until(state: &State, at: chrono::DateTime<chrono::Utc>) {
+    while state.now() < at {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
 /// Sends a notification until it is taken, at most five times.
 pub(crate) fn notify(state: web::Data<State>, order: Order, code: String) {
     if state.read(|book| book.notifications_off) {
@@ -333,7 +439,7 @@ pub(crate) fn notify(state: web::Data<State>, order: Order, code: String) {
     actix_web::rt::spawn(async move {
         let url = field(&order.request, "backUrl").to_owned();
         for pause in [0].into_iter().chain(SEND_AGAIN) {
-            tokio::time::sleep(Duration::from_secs(pause)).await;
+            until(&state, state.now() + chrono::TimeDelta::seconds(pause)).await;
             let sent = state.http.post(&url).form(&notification(&state, &order, &code)).send().await;
             if sent.is_ok_and(|reply| matches!(reply.status().as_u16(), 200 | 302)) {
                 return;

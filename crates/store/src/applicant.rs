@@ -72,6 +72,7 @@ struct RefundRow {
     asked_at: NaiveDateTime,
     look_at: Option<NaiveDateTime>,
     body: Vec<u8>,
+    batch_id: Option<String>,
 }
 
 /// What a commit came to.
@@ -549,6 +550,7 @@ fn write_children(
             state: child.state.code().to_owned(),
             asked_at: stored(child.asked_at),
             look_at: child.look_at.map(stored),
+            batch_id: child.batch.map(|batch| batch.to_string()),
             id,
         };
         match before {

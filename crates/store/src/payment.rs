@@ -194,6 +194,14 @@ impl Store {
         })
     }
 
+    /// How many attempts contradict their order, or the gateway itself, and wait for somebody to look.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn attempts_parked(&self) -> Result<i64, StoreError> {
+        self.read(|connection| Ok(attempt::table.filter(attempt::state.eq("parked")).count().get_result(connection)?))
+    }
+
     /// How many attempts wait for the gateway's word.
     ///
     /// # Errors

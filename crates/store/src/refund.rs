@@ -50,7 +50,7 @@ pub struct LedgerRow {
     pub amount: Fen,
 }
 
-fn place(applicant: &str, application: &str, refund: &str) -> Result<RefundPlace, StoreError> {
+pub(crate) fn place(applicant: &str, application: &str, refund: &str) -> Result<RefundPlace, StoreError> {
     Ok(RefundPlace {
         applicant: applicant.parse().map_err(|_| StoreError::Value("refund.applicant_id"))?,
         application: application.parse().map_err(|_| StoreError::Value("refund.application_id"))?,
@@ -144,6 +144,14 @@ impl Store {
                 })
                 .collect()
         })
+    }
+
+    /// How many refunds are approved or with the bank, and not back yet.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn refunds_going(&self) -> Result<i64, StoreError> {
+        Ok(self.count_refunds(RefundState::Approved)? + self.count_refunds(RefundState::Sent)?)
     }
 
     /// How many refunds are in one state.

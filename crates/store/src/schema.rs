@@ -201,6 +201,50 @@ diesel::table! {
         asked_at -> Timestamp,
         look_at -> Nullable<Timestamp>,
         body -> Binary,
+        batch_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    transfer_batch (id) {
+        id -> Text,
+        made_at -> Timestamp,
+        made_by -> Text,
+        released_at -> Nullable<Timestamp>,
+        released_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    clearing_day (day) {
+        day -> Date,
+        fetched_at -> Timestamp,
+        lines -> Integer,
+        matched -> Integer,
+    }
+}
+
+diesel::table! {
+    cleared (movement_key) {
+        movement_key -> Text,
+        day -> Date,
+    }
+}
+
+diesel::table! {
+    discrepancy (id) {
+        id -> Text,
+        day -> Date,
+        kind -> Text,
+        order_id -> Text,
+        here -> Nullable<BigInt>,
+        there -> Nullable<BigInt>,
+        opened_at -> Timestamp,
+        owner -> Nullable<Text>,
+        proposed_by -> Nullable<Text>,
+        resolution -> Nullable<Text>,
+        confirmed_by -> Nullable<Text>,
+        resolved_at -> Nullable<Timestamp>,
     }
 }
 
@@ -208,11 +252,13 @@ diesel::allow_tables_to_appear_in_same_query!(
     application,
     applicant,
     certificate,
+    cleared,
     material,
     attempt,
     movement,
     refund,
     session,
     timeline,
+    transfer_batch,
     verification
 );

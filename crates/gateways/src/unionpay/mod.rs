@@ -1,10 +1,11 @@
 //! UnionPay's online gateway, ACP 5.1.0 (unionpay.md): the form that takes the browser there, the query, and the
 //! notification.
 
+pub mod clearing;
 pub mod trust;
 pub mod wire;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use domain::payment::{Attempt, GatewayAnswer, Meaning, meaning};
 use domain::refund::{RefundOrder, RefundWord};
 
@@ -22,6 +23,8 @@ pub struct UnionPaySettings {
     pub query_url: String,
     /// Where refunds go.
     pub back_url: String,
+    /// Where clearing files come from.
+    pub file_url: String,
     /// Merchant number.
     pub merchant: String,
     /// Merchant's signing key, PKCS#8 PEM.
@@ -41,8 +44,10 @@ pub struct UnionPay {
     front_url: String,
     query_url: String,
     back_url: String,
+    file_url: String,
     merchant: String,
     certificate_id: String,
+    certificate_expires: i64,
     key: rsa::PrivateKey,
     trust: Trust,
     http: reqwest::Client,
@@ -67,12 +72,19 @@ impl UnionPay {
             front_url: settings.front_url.clone(),
             query_url: settings.query_url.clone(),
             back_url: settings.back_url.clone(),
+            file_url: settings.file_url.clone(),
             merchant: settings.merchant.clone(),
             certificate_id: Cert::parse(&settings.certificate_pem)?.serial_decimal(),
+            certificate_expires: Cert::parse(&settings.certificate_pem)?.validity().1,
             key: x509::private_key(&settings.key_pem)?,
             trust: Trust::new(&settings.root_pem, &settings.middle_pem, settings.test)?,
             http: http_client()?,
         })
+    }
+
+    /// When our own trading certificate ends: after that the gateway takes nothing from us.
+    pub fn certificate_expires(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp(self.certificate_expires, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 
     fn signed(&self, pairs: &[(&str, &str)]) -> Result<Fields, GatewayError> {
@@ -208,6 +220,28 @@ impl UnionPay {
             return Err(GatewayError::Untrusted("an answer about another order or amount".into()));
         }
         Ok(RefundWord::Code(answer.code))
+    }
+
+    /// Fetches the clearing file of one day (§6.6); none when the gateway has none.
+    ///
+    /// # Errors
+    /// Those of [`UnionPay::query`].
+    pub async fn clearing_file(&self, day: NaiveDate, now: DateTime<Utc>) -> Result<Option<String>, GatewayError> {
+        let txn_time = domain::calendar::beijing(now).format("%Y%m%d%H%M%S").to_string();
+        let pairs = [
+            ("txnType", "76"),
+            ("txnSubType", "01"),
+            ("bizType", "000000"),
+            ("txnTime", txn_time.as_str()),
+            ("settleDate", &day.format("%m%d").to_string()),
+            ("fileType", "00"),
+        ];
+        let reply = self.ask(&self.file_url, &pairs, now).await?;
+        match reply.get("respCode").map(String::as_str) {
+            Some("00") => Ok(Some(reply.get("fileContent").cloned().unwrap_or_default())),
+            Some("98") => Ok(None),
+            other => Err(GatewayError::Refused(format!("respCode {}", other.unwrap_or_default()))),
+        }
     }
 
     async fn query_order(

@@ -1,0 +1,72 @@
+//! Fetches the gateway's clearing file of each day after its cut and compares it with the ledger (unionpay.md §9).
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use domain::clearing::ClearingLine;
+use gateways::GatewayError;
+use gateways::unionpay::clearing;
+use supervision::{Step, Work};
+
+use crate::blocking::run;
+use crate::session::Fault;
+use crate::tree::World;
+
+/// A file that can't be had is asked for again after so long.
+const AGAIN: TimeDelta = TimeDelta::minutes(10);
+
+/// The work of the clearing clerk.
+pub(crate) struct ClearingClerk {
+    world: Arc<World>,
+    not_before: Cell<Option<DateTime<Utc>>>,
+}
+
+impl ClearingClerk {
+    pub(crate) fn new(world: Arc<World>) -> Self {
+        Self { world, not_before: Cell::new(None) }
+    }
+
+    async fn lines(&self, day: NaiveDate, now: DateTime<Utc>) -> Result<Vec<ClearingLine>, GatewayError> {
+        let Some(content) = self.world.outside.union_pay.clearing_file(day, now).await? else { return Ok(Vec::new()) };
+        run(&self.world.heavy, move || clearing::parse(&clearing::unpack(&content)?)).await
+    }
+
+    async fn compare(&self, day: NaiveDate, now: DateTime<Utc>) -> Result<usize, String> {
+        let lines = self.lines(day, now).await.map_err(|error| error.to_string())?;
+        self.world.at("clearing-fetched");
+        let store = Arc::clone(&self.world.store);
+        run(&self.world.heavy, move || store.keep_clearing_day(day, &lines, now))
+            .await
+            .map_err(|error| error.to_string())
+    }
+}
+
+impl Work for ClearingClerk {
+    async fn step(self: Rc<Self>) -> Step {
+        let (store, now) = (Arc::clone(&self.world.store), self.world.clock.now());
+        if self.not_before.get().is_some_and(|until| now < until) {
+            return Step::Idle;
+        }
+        let due = match run(&self.world.rows, move || store.due_clearing_day(now)).await {
+            Ok(Some(due)) => due,
+            Ok(None) => return Step::Idle,
+            Err(error) => {
+                Fault::new(error);
+                return Step::Idle;
+            }
+        };
+        match self.compare(due, now).await {
+            Ok(found) => {
+                tracing::info!(day = %due, discrepancies = found, "clearing file compared");
+                Step::Worked
+            }
+            Err(error) => {
+                tracing::error!(day = %due, %error, "a clearing file that can't be had");
+                self.not_before.set(Some(now + AGAIN));
+                Step::Idle
+            }
+        }
+    }
+}

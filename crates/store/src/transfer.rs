@@ -1,0 +1,144 @@
+//! Batches of bank transfers (R5.3): made by one finance officer, released by another.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use diesel::prelude::*;
+use domain::ids::{BatchId, StaffId};
+
+use crate::connection::Store;
+use crate::error::StoreError;
+use crate::refund::{RefundPlace, place};
+use crate::schema::{refund, transfer_batch};
+use crate::time::{instant, stored};
+
+/// A batch.
+#[derive(Debug, Clone)]
+pub struct BatchRow {
+    /// Its name.
+    pub id: BatchId,
+    /// When it was made.
+    pub made_at: DateTime<Utc>,
+    /// By whom.
+    pub made_by: String,
+    /// When it was released to the bank, and by whom.
+    pub released: Option<(DateTime<Utc>, String)>,
+}
+
+type Row = (String, NaiveDateTime, String, Option<NaiveDateTime>, Option<String>);
+
+fn batch((id, made_at, made_by, released_at, released_by): Row) -> Result<BatchRow, StoreError> {
+    Ok(BatchRow {
+        id: id.parse().map_err(|_| StoreError::Value("transfer_batch.id"))?,
+        made_at: instant(made_at),
+        made_by,
+        released: released_at.map(instant).zip(released_by),
+    })
+}
+
+impl Store {
+    /// Makes an empty batch.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn make_batch(&self, by: StaffId, now: DateTime<Utc>) -> Result<BatchId, StoreError> {
+        let id = BatchId::fresh();
+        self.write(|connection| {
+            diesel::insert_into(transfer_batch::table)
+                .values((
+                    transfer_batch::id.eq(id.to_string()),
+                    transfer_batch::made_at.eq(stored(now)),
+                    transfer_batch::made_by.eq(by.to_string()),
+                ))
+                .execute(connection)?;
+            Ok(id)
+        })
+    }
+
+    /// Releases a batch, unless it is released already or `by` made it; says whether it did.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn release_batch(&self, id: BatchId, by: StaffId, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        self.write(|connection| {
+            let row = transfer_batch::table
+                .find(id.to_string())
+                .filter(transfer_batch::released_at.is_null())
+                .filter(transfer_batch::made_by.ne(by.to_string()));
+            let set = (
+                transfer_batch::released_at.eq(Some(stored(now))),
+                transfer_batch::released_by.eq(Some(by.to_string())),
+            );
+            Ok(diesel::update(row).set(set).execute(connection)? == 1)
+        })
+    }
+
+    /// The newest batches.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn batches(&self, most: i64) -> Result<Vec<BatchRow>, StoreError> {
+        self.read(|connection| {
+            let rows: Vec<Row> = transfer_batch::table
+                .order((transfer_batch::made_at.desc(), transfer_batch::id.desc()))
+                .limit(most)
+                .load(connection)?;
+            rows.into_iter().map(batch).collect()
+        })
+    }
+
+    /// One batch, and the refunds in it.
+    ///
+    /// # Errors
+    /// `Missing` when there is none.
+    pub fn batch(&self, id: BatchId) -> Result<(BatchRow, Vec<RefundPlace>), StoreError> {
+        self.read(|connection| {
+            let row: Row = transfer_batch::table.find(id.to_string()).first(connection)?;
+            let inside: Vec<(String, String, String)> = refund::table
+                .filter(refund::batch_id.eq(id.to_string()))
+                .order(refund::id)
+                .select((refund::applicant_id, refund::application_id, refund::id))
+                .load(connection)?;
+            let inside = inside.iter().map(|(applicant, application, id)| place(applicant, application, id));
+            Ok((batch(row)?, inside.collect::<Result<_, _>>()?))
+        })
+    }
+
+    /// Approved refunds that wait for a batch: the card can't take them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn refunds_for_transfer(&self, most: i64) -> Result<Vec<RefundPlace>, StoreError> {
+        self.read(|connection| {
+            // By card they have an order, or are about to get one within the sweep; who calls looks at each.
+            let rows: Vec<(String, String, String)> = refund::table
+                .filter(refund::state.eq("approved"))
+                .filter(refund::batch_id.is_null())
+                .filter(refund::order_id.is_null())
+                .order((refund::asked_at, refund::id))
+                .select((refund::applicant_id, refund::application_id, refund::id))
+                .limit(most)
+                .load(connection)?;
+            rows.iter().map(|(applicant, application, id)| place(applicant, application, id)).collect()
+        })
+    }
+
+    /// A refund whose batch is released and which does not know it yet.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn released_refund(&self) -> Result<Option<(RefundPlace, BatchId)>, StoreError> {
+        self.read(|connection| {
+            let row: Option<(String, String, String, String)> = refund::table
+                .inner_join(transfer_batch::table.on(refund::batch_id.eq(transfer_batch::id.nullable())))
+                .filter(refund::state.eq("approved"))
+                .filter(transfer_batch::released_at.is_not_null())
+                .select((refund::applicant_id, refund::application_id, refund::id, transfer_batch::id))
+                .first(connection)
+                .optional()?;
+            row.map(|(applicant, application, id, batch)| {
+                let batch = batch.parse().map_err(|_| StoreError::Value("transfer_batch.id"))?;
+                Ok((place(&applicant, &application, &id)?, batch))
+            })
+            .transpose()
+        })
+    }
+}

@@ -180,8 +180,14 @@ async fn r5_3_after_ten_months_a_bank_account_is_asked_for_and_checked() {
     assert!(finance.get("/staff/transfers").await.body.contains("1 笔"));
     let batch = finance.post("/staff/transfers", &[]).await.to;
     assert_eq!(finance.post(&format!("{batch}/release"), &[]).await.status, 403, "not whoever made it");
+    assert_eq!(
+        cashier.post(&format!("{batch}/release"), &[("seen", "another")]).await.status,
+        409,
+        "not what was seen"
+    );
     assert_eq!(finance.get(&format!("{batch}/file.csv")).await.status, 409, "not before it is released");
-    assert_eq!(cashier.post(&format!("{batch}/release"), &[]).await.status, 303);
+    let seen = cashier.get(&batch).await.hidden("seen");
+    assert_eq!(cashier.post(&format!("{batch}/release"), &[("seen", &seen)]).await.status, 303);
     visitor.until(&refund, "退款中").await;
     let file = finance.get(&format!("{batch}/file.csv")).await.body;
     assert!(file.contains(",36000,6216261000000000018,") && file.contains("TOTAL,1,36000,"), "{file}");
@@ -198,6 +204,12 @@ async fn r5_3_after_ten_months_a_bank_account_is_asked_for_and_checked() {
     }
     assert!(visitor.get(&refund).await.body.contains("已退款"));
     assert_eq!(given_back(&outside), (0, 0), "the gateway had nothing to do with it");
+    // Days later the bank has it back, and then pays it out after all: each is booked, nothing is dropped.
+    for (result, words) in [("returned", "银行未能将款项退回原卡"), ("paid", "已退款")] {
+        let later = format!("{id},{result},");
+        assert_eq!(finance.post(&format!("{batch}/answers"), &[("answers", &later)]).await.status, 303);
+        assert!(visitor.get(&refund).await.body.contains(words), "{result}");
+    }
     let ledger = finance.get("/staff/ledger").await.body;
     assert!(ledger.contains("银行存款") && ledger.contains("360.00"));
     let rows = std::fs::read(server.data.path().join("renzheng.sqlite")).unwrap();

@@ -14,6 +14,8 @@ use crate::blocking::run;
 use crate::session::Fault;
 use crate::tree::World;
 
+/// A day's file may come so late.
+const PATIENCE: TimeDelta = TimeDelta::hours(24);
 /// A file that can't be had is asked for again after so long.
 const AGAIN: TimeDelta = TimeDelta::minutes(10);
 
@@ -29,7 +31,15 @@ impl ClearingClerk {
     }
 
     async fn lines(&self, day: NaiveDate, now: DateTime<Utc>) -> Result<Vec<ClearingLine>, GatewayError> {
-        let Some(content) = self.world.outside.union_pay.clearing_file(day, now).await? else { return Ok(Vec::new()) };
+        let Some(content) = self.world.outside.union_pay.clearing_file(day, now).await? else {
+            // Late, or a day without any money: believed once a whole day has gone by, or when we know of none either.
+            let store = Arc::clone(&self.world.store);
+            let moved = run(&self.world.rows, move || store.moved_on(day)).await;
+            if now < domain::clearing::ends(day) + PATIENCE && moved.unwrap_or(true) {
+                return Err(GatewayError::Refused("no file yet".into()));
+            }
+            return Ok(Vec::new());
+        };
         run(&self.world.heavy, move || clearing::parse(&clearing::unpack(&content)?)).await
     }
 

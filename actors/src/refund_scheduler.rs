@@ -6,7 +6,8 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use domain::payment::Attempt;
 use domain::refund::{
-    ChaseRefund, MoveTransfer, Refund, RefundOrder, RefundWord, SettleRefund, TransferStep, WriteRefundOrder,
+    ChaseRefund, MoveTransfer, Refund, RefundOrder, RefundState, RefundWord, SettleRefund, TransferStep,
+    WriteRefundOrder,
 };
 use store::RefundPlace;
 use supervision::{Step, Work};
@@ -26,20 +27,20 @@ impl RefundScheduler {
         Self { world, sessions }
     }
 
-    /// The refund as it stood, and as it stands with its order written down.
+    /// The refund with its order written down, its payment, and whether the order is ours to give.
     async fn prepared(&self, due: RefundPlace) -> Result<Option<(Refund, RefundOrder, Attempt, bool)>, Refusal> {
-        let before = self.sessions.applicant(due.applicant).await?;
-        let find = |refunds: &[Refund]| refunds.iter().find(|refund| refund.id == due.refund).cloned();
-        let Some(known) = find(&before.application(due.application)?.refunds) else { return Ok(None) };
         let write = WriteRefundOrder { application: due.application, refund: due.refund };
-        let refund = self.sessions.command(due.applicant, write).await?;
+        let (refund, give) = self.sessions.command(due.applicant, write).await?;
+        if !matches!(refund.state, RefundState::Approved | RefundState::Sent) || refund.bank.is_some() {
+            return Ok(None);
+        }
         let Some(order) = refund.order.clone() else { return Ok(None) };
-        let attempts = &before.application(due.application)?.attempts;
+        let applicant = self.sessions.applicant(due.applicant).await?;
+        let attempts = &applicant.application(due.application)?.attempts;
         let Some(payment) = attempts.iter().find(|attempt| attempt.id == refund.attempt).cloned() else {
             return Ok(None);
         };
-        let fresh = known.order.is_none();
-        Ok(Some((refund, order, payment, fresh)))
+        Ok(Some((refund, order, payment, give)))
     }
 
     async fn look(&self, due: RefundPlace) -> Result<(), Refusal> {
@@ -48,12 +49,12 @@ impl RefundScheduler {
             tracing::warn!(refund = %due.refund, "a refund is late");
         }
         // Somebody else's turn: it was only to be seen whether it is late.
-        let Some((refund, order, payment, fresh)) = self.prepared(due).await? else { return Ok(()) };
+        let Some((refund, order, payment, give)) = self.prepared(due).await? else { return Ok(()) };
         self.world.at("refund-written");
         let (gateway, now) = (&self.world.outside.union_pay, self.world.clock.now());
         // Given once, right after it was written down. Whoever finds it written asks first: it may have been given by
         // somebody who died before the answer (unionpay.md §8.5).
-        let answer = if fresh {
+        let answer = if give {
             gateway.refund(&order, &payment, &self.world.settings.site, now).await
         } else {
             gateway.query_refund(&order, &payment, now).await

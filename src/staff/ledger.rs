@@ -1,7 +1,6 @@
 //! The ledger for finance (R6.4): balances, movements, and one payment's whole story.
 
 use actix_web::web;
-use chrono::DateTime;
 use domain::Rejection;
 use domain::effects::{Actor, AuditEntry};
 use domain::ids::ApplicationId;
@@ -10,7 +9,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::web::Answer;
-use crate::web::components::{instant, rows};
+use crate::web::components::{cursor_instant, instant, rows};
 use crate::web::ctx::Ctx;
 use crate::web::layout::Page;
 
@@ -38,7 +37,7 @@ pub async fn show(ctx: Ctx, view: web::Query<View>) -> Answer {
     ctx.officer(Act::HandleMoney).await?;
     let before = view.before.as_deref().and_then(|text| {
         let (micros, key) = text.split_once('.')?;
-        Some((DateTime::from_timestamp_micros(micros.parse().ok()?)?, key.to_owned()))
+        Some((cursor_instant(micros)?, key.to_owned()))
     });
     let (balances, movements) = ctx.db(move |store| Ok((store.balances()?, store.ledger(before, ROWS)?))).await?;
     let more = movements.last().filter(|_| movements.len() == usize::try_from(ROWS).unwrap_or(0));

@@ -25,6 +25,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/staff/transfers", web::get().to(transfers::show))
         .route("/staff/transfers", web::post().to(transfers::make))
         .route("/staff/transfers/{batch}", web::get().to(transfers::one))
+        .route("/staff/transfers/{batch}/close", web::post().to(transfers::finish))
         .route("/staff/transfers/{batch}/release", web::post().to(transfers::release))
         .route("/staff/transfers/{batch}/file.csv", web::get().to(transfers::file))
         .route("/staff/transfers/{batch}/answers", web::post().to(transfers::answers))

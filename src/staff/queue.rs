@@ -9,7 +9,7 @@ use maud::html;
 use serde::Deserialize;
 
 use crate::web::Answer;
-use crate::web::components::instant;
+use crate::web::components::{cursor_instant, instant};
 use crate::web::ctx::Ctx;
 use crate::web::layout::Page;
 
@@ -27,7 +27,7 @@ pub struct View {
 
 fn cursor(text: &str) -> Option<(DateTime<Utc>, ApplicationId)> {
     let (micros, id) = text.split_once('.')?;
-    Some((DateTime::from_timestamp_micros(micros.parse().ok()?)?, id.parse().ok()?))
+    Some((cursor_instant(micros)?, id.parse().ok()?))
 }
 
 /// `GET /staff`

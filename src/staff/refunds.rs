@@ -19,7 +19,7 @@ use serde::Deserialize;
 use crate::error::Failure;
 use crate::staff::ledger;
 use crate::web::Answer;
-use crate::web::components::{day, instant, rows};
+use crate::web::components::{cursor_instant, day, instant, rows};
 use crate::web::ctx::Ctx;
 use crate::web::form::{Shown, error_words};
 use crate::web::layout::{Page, token};
@@ -27,7 +27,8 @@ use crate::web::posted::Posted;
 
 const ROWS: i64 = 50;
 /// The tabs, in the order of work.
-const STATES: [RefundState; 7] = [
+const STATES: [RefundState; 8] = [
+    RefundState::Parked,
     RefundState::Asked,
     RefundState::Checked,
     RefundState::Approved,
@@ -46,7 +47,7 @@ pub struct View {
 
 fn cursor(text: &str) -> Option<(DateTime<chrono::Utc>, RefundId)> {
     let (micros, id) = text.split_once('.')?;
-    Some((DateTime::from_timestamp_micros(micros.parse().ok()?)?, id.parse().ok()?))
+    Some((cursor_instant(micros)?, id.parse().ok()?))
 }
 
 /// `GET /staff/refunds`
@@ -153,7 +154,7 @@ async fn view(ctx: &Ctx, officer: &Officer, found: &Found, status: StatusCode, s
         let name = approver.map_or_else(|| ctx.t("by-system"), who);
         facts.push((ctx.t("refund-stage-approved"), format!("{name} {}", instant(ctx, at))));
     }
-    if let Some(order) = &refund.order {
+    for order in refund.earlier.iter().chain(&refund.order) {
         facts.push((ctx.t("pay-order-number"), order.order.clone()));
         facts.push((ctx.t("refund-code"), order.code.clone().unwrap_or_default()));
     }
@@ -189,7 +190,7 @@ fn acts(ctx: &Ctx, officer: &Officer, found: &Found, shown: &Shown) -> Markup {
         section class="card acts" {
             h2 { (ctx.t("acts")) }
             @match refund.state {
-                RefundState::Asked => (form("check", &html! { p { (ctx.t("refund-check-words")) } button type="submit" { (ctx.t("refund-check")) } })),
+                RefundState::Asked | RefundState::Parked => (form("check", &html! { p { (ctx.t("refund-check-words")) } button type="submit" { (ctx.t("refund-check")) } })),
                 RefundState::Checked if own => p class="advice" { (ctx.t("refund-own-check")) },
                 RefundState::Checked => (form("approve", &html! { p { (ctx.t("refund-approve-words")) } button type="submit" { (ctx.t("refund-approve")) } })),
                 _ => p { (ctx.t("acts-none")) },

@@ -96,6 +96,22 @@ pub async fn make(ctx: Ctx, _: Posted) -> Answer {
             Err(refusal) => return Err(refusal.into()),
         }
     }
+    close(&ctx, batch).await?;
+    Ok(ctx.redirect(&format!("/staff/transfers/{batch}")))
+}
+
+/// Freezes what is in a batch as the file for the bank.
+async fn close(ctx: &Ctx, batch: BatchId) -> Result<(), Failure> {
+    let file = find(ctx, &batch.to_string()).await?.file();
+    ctx.db(move |store| store.close_batch(batch, file.as_bytes())).await
+}
+
+/// `POST /staff/transfers/{batch}/close`: finishes a batch whose making was cut off.
+pub async fn finish(ctx: Ctx, id: web::Path<String>, _: Posted) -> Answer {
+    let officer = ctx.officer(Act::HandleMoney).await?;
+    let batch: BatchId = id.parse().map_err(|_| Rejection::NotFound)?;
+    note(&ctx, &officer, "batch-closed", batch).await?;
+    close(&ctx, batch).await?;
     Ok(ctx.redirect(&format!("/staff/transfers/{batch}")))
 }
 
@@ -184,9 +200,11 @@ fn page(ctx: &Ctx, officer: &Officer, batch: &Batch, typed: &str, wrong: &[Wrong
                         textarea id="answers" name="answers" rows="5" spellcheck="false" { (typed) }
                         button type="submit" { (ctx.t("transfers-answers-do")) }
                     }
+                } @else if batch.row.hash.is_none() {
+                    form method="post" action={(to) "/close"} class="act" { (token(ctx)) p { (ctx.t("transfers-open")) } button type="submit" { (ctx.t("transfers-close")) } }
                 } @else if own { p class="advice" { (ctx.t("transfers-own")) } }
                 @else {
-                    form method="post" action={(to) "/release"} class="act" { (token(ctx)) p { (ctx.t("refund-approve-words")) } button type="submit" { (ctx.t("transfers-release")) } }
+                    form method="post" action={(to) "/release"} class="act" { (token(ctx)) input type="hidden" name="seen" value=(batch.row.hash.clone().unwrap_or_default()); p { (ctx.t("refund-approve-words")) } button type="submit" { (ctx.t("transfers-release")) } }
                 }
             }
             table {
@@ -204,7 +222,7 @@ fn page(ctx: &Ctx, officer: &Officer, batch: &Batch, typed: &str, wrong: &[Wrong
 }
 
 /// `POST /staff/transfers/{batch}/release`: by a second person.
-pub async fn release(ctx: Ctx, id: web::Path<String>, _: Posted) -> Answer {
+pub async fn release(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
     let officer = ctx.officer(Act::HandleMoney).await?;
     let batch: BatchId = id.parse().map_err(|_| Rejection::NotFound)?;
     let (by, now) = (officer.id, ctx.now());
@@ -213,8 +231,12 @@ pub async fn release(ctx: Ctx, id: web::Path<String>, _: Posted) -> Answer {
         return Err(Rejection::OwnProposal.into());
     }
     note(&ctx, &officer, "batch-released", batch).await?;
-    // Released already is released.
-    ctx.db(move |store| store.release_batch(batch, by, now)).await?;
+    // What is released is the file that was seen; released already is released.
+    let seen = posted.get("seen").to_owned();
+    let done = ctx.db(move |store| store.release_batch(batch, by, &seen, now)).await?;
+    if !done && row.released.is_none() {
+        return Err(Rejection::Stale.into());
+    }
     ctx.site().tree.world.wake.refunds();
     ctx.flash("flash-decided");
     Ok(ctx.redirect(&format!("/staff/transfers/{batch}")))
@@ -228,11 +250,13 @@ pub async fn file(ctx: Ctx, id: web::Path<String>) -> Answer {
         return Err(Rejection::NotNow("other-stage").into());
     }
     note(&ctx, &officer, "batch-downloaded", batch.row.id).await?;
+    let key = batch.row.id;
+    let bytes = ctx.db(move |store| store.batch_file(key)).await?;
     let name = format!("attachment; filename=\"transfers-{}.csv\"", batch.row.id);
     Ok(HttpResponse::Ok()
         .content_type("text/csv; charset=utf-8")
         .insert_header((header::CONTENT_DISPOSITION, name))
-        .body(batch.file()))
+        .body(bytes))
 }
 
 /// `POST /staff/transfers/{batch}/answers`: every row is read before any is taken.
@@ -268,14 +292,19 @@ pub async fn answers(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer 
         return Ok(page(&ctx, &officer, &batch, &typed, &wrong));
     }
     note(&ctx, &officer, "batch-answers", batch.row.id).await?;
-    for (place, step, answer) in steps {
+    for (at, (place, step, answer)) in steps.into_iter().enumerate() {
         let (application, refund, batch) = (place.application, place.refund, batch.row.id);
         let moved = MoveTransfer { application, refund, batch, step, answer };
         match ctx.site().tree.command(place.applicant, moved).await {
-            // Said before, and otherwise: what was taken stays.
-            Ok(_) | Err(actors::Refusal::Rejected(_)) => {}
+            Ok(_) => {}
+            // It has gone another way meanwhile: told, not dropped.
+            Err(actors::Refusal::Rejected(_)) => wrong.push(Wrong { at: at + 1, words: ctx.t("transfers-elsewhere") }),
             Err(refusal) => return Err(refusal.into()),
         }
+    }
+    if !wrong.is_empty() {
+        let batch = find(&ctx, &batch.row.id.to_string()).await?;
+        return Ok(page(&ctx, &officer, &batch, &typed, &wrong));
     }
     ctx.flash("flash-decided");
     Ok(ctx.redirect(&format!("/staff/transfers/{}", batch.row.id)))

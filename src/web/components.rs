@@ -25,6 +25,12 @@ pub fn instant(ctx: &Ctx, at: DateTime<Utc>) -> String {
     format!("{} {}", day(ctx, local.date_naive()), local.format("%H:%M"))
 }
 
+/// The instant of a page's cursor, in microseconds; none of it when it lies where no row can.
+pub fn cursor_instant(micros: &str) -> Option<DateTime<Utc>> {
+    let at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
+    (2_000..2_200).contains(&at.year()).then_some(at)
+}
+
 /// Rows of name and value.
 pub fn rows(pairs: &[(String, String)]) -> Markup {
     html! {

@@ -83,7 +83,7 @@ impl Player<'_> {
     async fn finance(&mut self, refund: &Refund) {
         let act = match refund.state {
             RefundState::Asked if self.dice.one_in(8) => FinanceAct::Refuse("不符合规定".into()),
-            RefundState::Asked => FinanceAct::Check,
+            RefundState::Asked | RefundState::Parked => FinanceAct::Check,
             _ => FinanceAct::Approve,
         };
         let (application, seen) = (self.application, refund.state);
@@ -187,7 +187,9 @@ impl Player<'_> {
             14 => {
                 self.log.push("finance".into());
                 let open = self.state().await.refunds;
-                let waits = |refund: &&Refund| matches!(refund.state, RefundState::Asked | RefundState::Checked);
+                let waits = |refund: &&Refund| {
+                    matches!(refund.state, RefundState::Asked | RefundState::Checked | RefundState::Parked)
+                };
                 if let Some(refund) = open.iter().find(waits) {
                     self.finance(refund).await;
                 }
@@ -245,7 +247,7 @@ impl Player<'_> {
             self.world.settle().await;
             let state = self.state().await;
             for refund in &state.refunds {
-                if matches!(refund.state, RefundState::Asked | RefundState::Checked) {
+                if matches!(refund.state, RefundState::Asked | RefundState::Checked | RefundState::Parked) {
                     self.finance(refund).await;
                 }
             }
@@ -254,7 +256,7 @@ impl Player<'_> {
             }
             let open = state.attempts.iter().any(|attempt| attempt.state == AttemptState::Open);
             let going = state.refunds.iter().any(|refund| match refund.state {
-                RefundState::Asked | RefundState::Checked | RefundState::Sent => true,
+                RefundState::Asked | RefundState::Checked | RefundState::Sent | RefundState::Parked => true,
                 RefundState::Approved => true,
                 RefundState::Arrived | RefundState::SentBack | RefundState::Refused => false,
             });

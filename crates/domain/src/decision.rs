@@ -125,6 +125,10 @@ impl Command for Decide {
             }
             (OfficerAct::NotAccept { reason, note }, Stage::Screening) => {
                 let (reason, note) = (known_reason(reason)?, short_note(note)?);
+                if reason == "false-material" {
+                    // It costs the applicant the fee: a refusal that a second person approves, not this.
+                    return Err(Rejection::field("reason", "needs-decision"));
+                }
                 effects.happened(self.application, "not-accepted", by, reason.clone());
                 effects.tell(&account, NoticeKind::NotAccepted, &[("number", &number)]);
                 application.not_accepted = Some(NotAccepted { reason, note, by: self.officer.id, at: at.now });

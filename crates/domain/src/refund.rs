@@ -25,12 +25,17 @@ pub const WORKING_DAYS: u32 = 15;
 pub const QUERY_SECONDS: [i64; 6] = [1, 2, 4, 8, 16, 32];
 /// Afterwards every so often: the bank may take days.
 pub const QUERY_LATER: TimeDelta = TimeDelta::minutes(30);
-/// A refund that the gateway does not know so long after it was given was never taken.
-pub const UNKNOWN_FOR: TimeDelta = TimeDelta::minutes(20);
+/// A refund that the gateway does not know so long after it was given is given again, under the same order and time: if
+/// it was taken after all, the gateway says that it is a duplicate.
+pub const UNKNOWN_FOR: TimeDelta = TimeDelta::minutes(2);
+/// The gateway takes no order whose time is an hour off (unionpay.md §5): then a person must look.
+pub const ORDER_HOLDS: TimeDelta = TimeDelta::minutes(55);
 /// A gateway that takes no orders is tried again after so long.
 pub const CLOSED_FOR: TimeDelta = TimeDelta::minutes(10);
 /// Reasons that an applicant chooses from; their texts are `refund-reason-CODE`.
 pub const REASONS: [&str; 5] = ["no-need", "wrong-application", "paid-twice", "not-recognised", "other"];
+/// The reason after which there is never a refund (R5.1).
+const FALSE: &str = "false-material";
 /// Longest explanation, in characters.
 pub const WORDS_MOST: usize = 500;
 
@@ -91,7 +96,7 @@ pub fn luhn(card: &str) -> bool {
             (false, _) => *digit,
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// Where a refund stands.
@@ -110,7 +115,9 @@ pub enum RefundState {
     Arrived,
     /// The bank sent it back: other details are needed.
     SentBack,
-    /// Finance refused it, or the applicant took it back before it was checked.
+    /// The gateway contradicts itself or says nothing for too long: finance must look, and check it anew.
+    Parked,
+    /// Finance refused it.
     Refused,
 }
 
@@ -124,14 +131,23 @@ impl RefundState {
             Self::Sent => "sent",
             Self::Arrived => "arrived",
             Self::SentBack => "sent-back",
+            Self::Parked => "parked",
             Self::Refused => "refused",
         }
     }
 
     /// The state with this code.
     pub fn from_code(code: &str) -> Option<Self> {
-        let all =
-            [Self::Asked, Self::Checked, Self::Approved, Self::Sent, Self::Arrived, Self::SentBack, Self::Refused];
+        let all = [
+            Self::Asked,
+            Self::Checked,
+            Self::Approved,
+            Self::Sent,
+            Self::Arrived,
+            Self::SentBack,
+            Self::Parked,
+            Self::Refused,
+        ];
         all.into_iter().find(|state| state.code() == code)
     }
 }
@@ -145,6 +161,9 @@ pub struct RefundOrder {
     pub txn_time: String,
     /// When it was written down.
     pub at: DateTime<Utc>,
+    /// Whether it is to be given again, in the same words.
+    #[serde(default)]
+    pub again: bool,
     /// Whether the gateway took it.
     pub accepted: bool,
     /// How often the gateway was asked about it.
@@ -181,6 +200,12 @@ pub struct Refund {
     pub approved: Option<(Option<StaffId>, DateTime<Utc>)>,
     /// The order to the gateway.
     pub order: Option<RefundOrder>,
+    /// Orders of earlier rounds, for whoever has to look.
+    #[serde(default)]
+    pub earlier: Vec<RefundOrder>,
+    /// How often a transfer that was paid out came back.
+    #[serde(default)]
+    pub returns: u32,
     /// The batch of bank transfers that it is in.
     #[serde(default)]
     pub batch: Option<BatchId>,
@@ -231,6 +256,8 @@ impl Refund {
             checked: None,
             approved: None,
             order: None,
+            earlier: Vec::new(),
+            returns: 0,
             batch: None,
             sent_at: None,
             ended_at: None,
@@ -287,6 +314,9 @@ pub fn may_ask(application: &Application) -> Result<&Attempt, &'static str> {
             Some(_) => Ok(payment),
             None => Err("refund-assessing"),
         },
+        Stage::NotAccepted if application.not_accepted.as_ref().is_some_and(|refusal| refusal.reason == FALSE) => {
+            Err("refund-false-material")
+        }
         // Withdrawn and not accepted have their refund already, unless finance refused it.
         Stage::Withdrawn | Stage::NotAccepted => Ok(payment),
         Stage::Draft | Stage::Submitted => Err("refund-not-paid"),
@@ -471,7 +501,9 @@ impl Command for HandleRefund {
         let by = Actor::Staff(self.officer.id);
         let mut restored = None;
         match (&self.act, refund.state) {
-            (FinanceAct::Check, RefundState::Asked) => {
+            (FinanceAct::Check, RefundState::Asked | RefundState::Parked) => {
+                // One that was parked begins a new round: a new order, once two people have looked.
+                refund.earlier.extend(refund.order.take());
                 refund.state = RefundState::Checked;
                 refund.checked = Some((self.officer.id, at.now));
                 effects.happened(id, "refund-checked", by, "");
@@ -486,6 +518,14 @@ impl Command for HandleRefund {
                 refund.look_at = Some(if refund.bank.is_none() { at.now } else { refund.reminder(at) });
                 effects.happened(id, "refund-approved", by, refund.cause.code());
                 effects.tell(&account, NoticeKind::RefundApproved, &[("number", &number)]);
+            }
+            // This money is not ours to keep: what can be wrong is where it goes.
+            (FinanceAct::Refuse(why), RefundState::Asked | RefundState::Checked) if refund.cause != Cause::Asked => {
+                refund.state = RefundState::SentBack;
+                refund.answer = Some(why.trim().chars().take(WORDS_MOST).collect());
+                refund.look_at = Some(refund.reminder(at));
+                effects.happened(id, "refund-sent-back", by, "");
+                effects.tell(&account, NoticeKind::RefundSentBack, &[("number", &number)]);
             }
             (FinanceAct::Refuse(why), RefundState::Asked | RefundState::Checked) => {
                 let why = why.trim();
@@ -532,25 +572,36 @@ pub struct WriteRefundOrder {
 }
 
 impl Command for WriteRefundOrder {
-    type Done = Refund;
+    /// The refund, and whether whoever asked is to give its order: nobody else is.
+    type Done = (Refund, bool);
 
-    fn decide(&self, applicant: &mut Applicant, at: &Moment<'_>, effects: &mut Effects) -> Result<Refund, Rejection> {
+    fn decide(
+        &self,
+        applicant: &mut Applicant,
+        at: &Moment<'_>,
+        effects: &mut Effects,
+    ) -> Result<(Refund, bool), Rejection> {
         let application = applicant.application_mut(self.application)?;
         let refund = application.refunds.iter_mut().find(|refund| refund.id == self.refund);
         let refund = refund.ok_or(Rejection::NotFound)?;
-        if refund.state == RefundState::Approved && refund.order.is_none() && refund.bank.is_none() {
+        let mut give = false;
+        if let Some(order) = refund.order.as_mut().filter(|_| refund.state == RefundState::Approved) {
+            give = std::mem::take(&mut order.again);
+        } else if refund.state == RefundState::Approved && refund.bank.is_none() {
+            give = true;
             let order: String = format!("RR{}", uuid::Uuid::new_v4().simple()).chars().take(32).collect();
             effects.audited(Actor::System, "refund-ordered", format!("order:{order}"));
             refund.order = Some(RefundOrder {
                 order,
                 txn_time: calendar::beijing(at.now).format("%Y%m%d%H%M%S").to_string(),
                 at: at.now,
+                again: false,
                 accepted: false,
                 queries: 0,
                 code: None,
             });
         }
-        Ok(refund.clone())
+        Ok((refund.clone(), give))
     }
 }
 
@@ -563,8 +614,10 @@ pub enum RefundWord {
     Code(String),
     /// It refused the order: definite, nothing moves.
     Refused(String),
-    /// It takes no orders at present: definite too, and tried again with a new order.
+    /// It takes no orders at present: definite too, and the same order is given again.
     NotNow(String),
+    /// It says that the payment is not there to be refunded: somebody must look.
+    Contradiction(String),
     /// No answer, or none that can be trusted: unknown stays unknown.
     Silence,
 }
@@ -599,23 +652,37 @@ impl Command for SettleRefund {
         let refund = refund.ok_or(Rejection::NotFound)?;
         let open = matches!(refund.state, RefundState::Approved | RefundState::Sent);
         let Some(order) = refund.order.as_mut().filter(|order| open && order.order == self.order) else {
+            if !open {
+                // Nothing is to be looked at here any more, or not by the scheduler.
+                refund.look_at = refund.look_at.filter(|look| *look > at.now);
+            }
             return Ok(refund.state);
         };
         order.queries += 1;
         let seconds = usize::try_from(order.queries).ok().and_then(|nth| QUERY_SECONDS.get(nth - 1)).copied();
         let later = seconds.map_or(QUERY_LATER, TimeDelta::seconds);
         let mut sent = false;
+        let holds = at.now - order.at <= ORDER_HOLDS;
         match &self.word {
             RefundWord::Silence => {}
+            // What was said to a second giving takes nothing back.
+            RefundWord::Refused(_) | RefundWord::NotNow(_) | RefundWord::Contradiction(_) if order.accepted => {}
+            RefundWord::Contradiction(code) => {
+                order.code = Some(code.clone());
+                refund.state = RefundState::Parked;
+            }
             RefundWord::Accepted => {
                 sent = !order.accepted;
                 order.accepted = true;
             }
             RefundWord::NotNow(code) => {
-                effects.audited(Actor::System, "refund-order-void", format!("order:{}:{code}", order.order));
-                refund.order = None;
+                order.code = Some(code.clone());
+                order.again = holds;
                 refund.look_at = Some(at.now + CLOSED_FOR);
-                return Ok(refund.state);
+                if holds {
+                    return Ok(refund.state);
+                }
+                refund.state = RefundState::Parked;
             }
             RefundWord::Refused(code) => {
                 order.code = Some(code.clone());
@@ -628,13 +695,11 @@ impl Command for SettleRefund {
                         refund.state = RefundState::Arrived;
                         sent |= !order.accepted;
                     }
-                    // Not known to the gateway so long afterwards: it never took it, and a new order may be given.
                     Meaning::Pending if code == "34" => {
-                        if !order.accepted && at.now - order.at > UNKNOWN_FOR {
-                            effects.audited(Actor::System, "refund-order-void", format!("order:{}", order.order));
-                            refund.order = None;
-                            refund.look_at = Some(at.now);
-                            return Ok(refund.state);
+                        if !order.accepted && !holds {
+                            refund.state = RefundState::Parked;
+                        } else if !order.accepted && at.now - order.at > UNKNOWN_FOR {
+                            order.again = true;
                         }
                     }
                     Meaning::Pending | Meaning::Unclear => {
@@ -663,12 +728,18 @@ impl Command for SettleRefund {
                 effects.happened(id, "refund-arrived", Actor::System, "");
                 effects.tell(&account, NoticeKind::RefundArrived, &[("number", &number)]);
             }
+            RefundState::Parked => {
+                refund.look_at = Some(refund.reminder(at));
+                effects.happened(id, "refund-parked", Actor::System, "");
+            }
             RefundState::SentBack => {
                 refund.look_at = Some(refund.reminder(at));
                 refund.answer = refund.order.as_ref().and_then(|order| order.code.clone());
                 effects.happened(id, "refund-sent-back", Actor::System, "");
                 effects.tell(&account, NoticeKind::RefundSentBack, &[("number", &number)]);
             }
+            // To be given again: at once, while its time still holds.
+            _ if refund.order.as_ref().is_some_and(|order| order.again) => refund.look_at = Some(at.now),
             _ => refund.look_at = Some(at.now + later),
         }
         let state = refund.state;
@@ -727,7 +798,7 @@ impl Command for GiveBankDetails {
         refund.state = RefundState::Asked;
         refund.checked = None;
         refund.approved = None;
-        refund.order = None;
+        refund.earlier.extend(refund.order.take());
         refund.batch = None;
         refund.look_at = Some(refund.reminder(at));
         application.changed_at = at.now;
@@ -790,18 +861,27 @@ impl Command for MoveTransfer {
                 refund.look_at = Some(refund.reminder(at));
                 effects.happened(id, "refund-sent", Actor::System, "");
             }
-            (TransferStep::PaidOut, RefundState::Sent) => {
+            (TransferStep::PaidOut, RefundState::Sent | RefundState::SentBack) if refund.batch.is_some() => {
                 refund.state = RefundState::Arrived;
                 refund.ended_at = Some(at.now);
                 refund.look_at = None;
                 // The same key as by card: whichever way, the money goes out once (R5.5).
-                let key = format!("refund:{}", refund.attempt);
+                let again = if refund.returns == 0 { String::new() } else { format!(":{}", refund.returns) };
+                let key = format!("refund:{}{again}", refund.attempt);
                 let amount = refund.amount;
                 effects.movements.push(Movement { key, application: id, from: TO_GIVE_BACK, to: BANK, amount });
                 effects.happened(id, "refund-arrived", Actor::System, "");
                 effects.tell(&account, NoticeKind::RefundArrived, &[("number", &number)]);
             }
-            (TransferStep::SentBack, RefundState::Sent) => {
+            (TransferStep::SentBack, RefundState::Sent | RefundState::Arrived) => {
+                if refund.state == RefundState::Arrived {
+                    // Paid out, and days later it is back on our account.
+                    refund.returns += 1;
+                    let key = format!("returned:{}:{}", refund.attempt, refund.returns);
+                    let amount = refund.amount;
+                    effects.movements.push(Movement { key, application: id, from: BANK, to: TO_GIVE_BACK, amount });
+                    refund.ended_at = None;
+                }
                 refund.state = RefundState::SentBack;
                 refund.answer = Some(self.answer.chars().take(WORDS_MOST).collect());
                 refund.look_at = Some(refund.reminder(at));

@@ -103,7 +103,7 @@ impl Command for SettleAttempt {
         let number = application.number.clone().unwrap_or_default();
         let attempt = application.attempts.iter_mut().find(|attempt| attempt.id == self.attempt);
         let attempt = attempt.ok_or(Rejection::NotFound)?;
-        if attempt.state != AttemptState::Open && attempt.state != AttemptState::Failed {
+        if matches!(attempt.state, AttemptState::Paid | AttemptState::Surplus) {
             // Said twice: booked once. The count changes, so that the row is written and its question is closed.
             attempt.queries += 1;
             attempt.query_at = None;
@@ -126,7 +126,9 @@ impl Command for SettleAttempt {
             && (!brought_money || answer.currency.as_deref() == Some(CNY));
         if !agrees || meaning == Meaning::Unclear {
             attempt.state = AttemptState::Parked;
-            attempt.query_at = None;
+            // Debited, and it is not known whether for us: the gateway will know one day.
+            let unclear = agrees && meaning == Meaning::Unclear;
+            attempt.query_at = unclear.then(|| at.now + TimeDelta::hours(6));
             effects.audited(Actor::System, "payment-parked", format!("order:{}:{}", attempt.order, answer.code));
             return Ok(attempt.state);
         }

@@ -73,6 +73,7 @@ struct RefundRow {
     look_at: Option<NaiveDateTime>,
     body: Vec<u8>,
     batch_id: Option<String>,
+    by_bank: bool,
 }
 
 /// What a commit came to.
@@ -551,6 +552,7 @@ fn write_children(
             asked_at: stored(child.asked_at),
             look_at: child.look_at.map(stored),
             batch_id: child.batch.map(|batch| batch.to_string()),
+            by_bank: child.bank.is_some(),
             id,
         };
         match before {

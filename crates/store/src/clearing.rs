@@ -168,6 +168,20 @@ impl Store {
                     matched.discrepancies.push(Discrepancy { difference, order, here, there: None });
                 }
             }
+            // What an earlier file had before we knew of it is confirmed by that file.
+            let early: Vec<String> = discrepancy::table
+                .filter(discrepancy::kind.eq(Difference::MissingHere.code()))
+                .select(discrepancy::order_id)
+                .load(connection)?;
+            let early: HashSet<String> = early.into_iter().collect();
+            matched.discrepancies.retain(|each| {
+                let key = format!("settle:{}", each.order);
+                let late = each.there.is_none() && early.contains(&each.order) && amounts.contains_key(key.as_str());
+                if late {
+                    matched.keys.push(key);
+                }
+                !late
+            });
             let count = |length: usize| i32::try_from(length).unwrap_or(i32::MAX);
             diesel::insert_into(clearing_day::table)
                 .values((
@@ -206,6 +220,23 @@ impl Store {
         })
     }
 
+    /// Whether money moved on a clearing day, as the ledger has it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn moved_on(&self, day: NaiveDate) -> Result<bool, StoreError> {
+        let from = day.pred_opt().map_or_else(|| clearing::ends(day), clearing::ends);
+        self.read(|connection| {
+            let moved: i64 = movement::table
+                .filter(movement::at.ge(stored(from)))
+                .filter(movement::at.lt(stored(clearing::ends(day))))
+                .filter(movement::from_account.eq("gateway").or(movement::to_account.eq("gateway")))
+                .count()
+                .get_result(connection)?;
+            Ok(moved > 0)
+        })
+    }
+
     /// The newest days that were compared.
     ///
     /// # Errors
@@ -219,7 +250,7 @@ impl Store {
         })
     }
 
-    /// Discrepancies, the oldest open ones first.
+    /// Discrepancies: the open ones, oldest first, or the resolved ones, newest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -239,11 +270,13 @@ impl Store {
             Option<NaiveDateTime>,
         );
         self.read(|connection| {
-            let page = discrepancy::table.order((discrepancy::opened_at, discrepancy::id)).limit(most);
+            let page = discrepancy::table.limit(most);
             let rows: Vec<Row> = if open {
-                page.filter(discrepancy::resolved_at.is_null()).load(connection)?
+                let oldest = (discrepancy::opened_at, discrepancy::id);
+                page.filter(discrepancy::resolved_at.is_null()).order(oldest).load(connection)?
             } else {
-                page.filter(discrepancy::resolved_at.is_not_null()).load(connection)?
+                let newest = (discrepancy::resolved_at.desc(), discrepancy::id.desc());
+                page.filter(discrepancy::resolved_at.is_not_null()).order(newest).load(connection)?
             };
             let row = |(
                 id,
@@ -313,7 +346,25 @@ impl Store {
                 .filter(discrepancy::resolution.eq(words))
                 .filter(discrepancy::proposed_by.ne(&by));
             let set = (discrepancy::confirmed_by.eq(Some(&by)), discrepancy::resolved_at.eq(Some(stored(now))));
-            Ok(diesel::update(row).set(set).execute(connection)? == 1)
+            if diesel::update(row).set(set).execute(connection)? != 1 {
+                return Ok(false);
+            }
+            // A movement that no file has is explained from now on, and not found again each day.
+            let (day, kind, order): (NaiveDate, String, String) = discrepancy::table
+                .find(id)
+                .select((discrepancy::day, discrepancy::kind, discrepancy::order_id))
+                .first(connection)?;
+            if kind == Difference::MissingThere.code() {
+                for key in [format!("settle:{order}"), order] {
+                    let known: i64 = movement::table.filter(movement::key.eq(&key)).count().get_result(connection)?;
+                    let cleared: i64 =
+                        cleared::table.filter(cleared::movement_key.eq(&key)).count().get_result(connection)?;
+                    if known == 1 && cleared == 0 {
+                        confirm(connection, &[key], day)?;
+                    }
+                }
+            }
+            Ok(true)
         })
     }
 }

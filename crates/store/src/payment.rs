@@ -145,6 +145,15 @@ impl Store {
     /// When the database fails: then the gateway must be told to send it again.
     pub fn keep_gateway_message(&self, order: &str, raw: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
         self.write(|connection| {
+            let same: i64 = gateway_message::table
+                .filter(gateway_message::order_id.eq(order))
+                .filter(gateway_message::raw.eq(raw))
+                .count()
+                .get_result(connection)?;
+            // Sent again, by the gateway or by whoever saw it pass: it is kept once, and says nothing new.
+            if same > 0 {
+                return Ok(());
+            }
             diesel::insert_into(gateway_message::table)
                 .values((
                     gateway_message::id.eq(Uuid::now_v7().simple().to_string()),

@@ -81,7 +81,7 @@ impl Store {
     /// When the database fails.
     pub fn defer_refund(&self, id: RefundId, until: DateTime<Utc>) -> Result<(), StoreError> {
         self.write(|connection| {
-            let row = refund::table.find(id.to_string());
+            let row = refund::table.find(id.to_string()).filter(refund::look_at.is_not_null());
             diesel::update(row).set(refund::look_at.eq(stored(until))).execute(connection)?;
             Ok(())
         })

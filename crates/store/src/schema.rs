@@ -202,6 +202,7 @@ diesel::table! {
         look_at -> Nullable<Timestamp>,
         body -> Binary,
         batch_id -> Nullable<Text>,
+        by_bank -> Bool,
     }
 }
 
@@ -210,6 +211,8 @@ diesel::table! {
         id -> Text,
         made_at -> Timestamp,
         made_by -> Text,
+        file -> Nullable<Binary>,
+        hash -> Nullable<Text>,
         released_at -> Nullable<Timestamp>,
         released_by -> Nullable<Text>,
     }

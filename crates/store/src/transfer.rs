@@ -3,6 +3,7 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 use domain::ids::{BatchId, StaffId};
+use sha2::{Digest, Sha256};
 
 use crate::connection::Store;
 use crate::error::StoreError;
@@ -19,17 +20,36 @@ pub struct BatchRow {
     pub made_at: DateTime<Utc>,
     /// By whom.
     pub made_by: String,
+    /// The hash of its file, once it is closed.
+    pub hash: Option<String>,
     /// When it was released to the bank, and by whom.
     pub released: Option<(DateTime<Utc>, String)>,
 }
 
-type Row = (String, NaiveDateTime, String, Option<NaiveDateTime>, Option<String>);
+type Row = (String, NaiveDateTime, String, Option<String>, Option<NaiveDateTime>, Option<String>);
 
-fn batch((id, made_at, made_by, released_at, released_by): Row) -> Result<BatchRow, StoreError> {
+const COLUMNS: (
+    transfer_batch::id,
+    transfer_batch::made_at,
+    transfer_batch::made_by,
+    transfer_batch::hash,
+    transfer_batch::released_at,
+    transfer_batch::released_by,
+) = (
+    transfer_batch::id,
+    transfer_batch::made_at,
+    transfer_batch::made_by,
+    transfer_batch::hash,
+    transfer_batch::released_at,
+    transfer_batch::released_by,
+);
+
+fn batch((id, made_at, made_by, hash, released_at, released_by): Row) -> Result<BatchRow, StoreError> {
     Ok(BatchRow {
         id: id.parse().map_err(|_| StoreError::Value("transfer_batch.id"))?,
         made_at: instant(made_at),
         made_by,
+        hash,
         released: released_at.map(instant).zip(released_by),
     })
 }
@@ -53,15 +73,46 @@ impl Store {
         })
     }
 
-    /// Releases a batch, unless it is released already or `by` made it; says whether it did.
+    /// Closes a batch with its file: from here on nothing comes in and nothing changes. Closed once, it stays so.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn release_batch(&self, id: BatchId, by: StaffId, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    pub fn close_batch(&self, id: BatchId, file: &[u8]) -> Result<(), StoreError> {
+        let sealed = self.keys.seal(&format!("batch:{id}"), file)?;
+        let hash = hex::encode(Sha256::digest(file));
+        self.write(|connection| {
+            let row = transfer_batch::table.find(id.to_string()).filter(transfer_batch::hash.is_null());
+            let set = (transfer_batch::file.eq(Some(&sealed)), transfer_batch::hash.eq(Some(&hash)));
+            diesel::update(row).set(set).execute(connection)?;
+            Ok(())
+        })
+    }
+
+    /// The file of a released batch.
+    ///
+    /// # Errors
+    /// `Missing` when it is not released.
+    pub fn batch_file(&self, id: BatchId) -> Result<Vec<u8>, StoreError> {
+        let sealed: Option<Vec<u8>> = self.read(|connection| {
+            Ok(transfer_batch::table
+                .find(id.to_string())
+                .filter(transfer_batch::released_at.is_not_null())
+                .select(transfer_batch::file)
+                .first(connection)?)
+        })?;
+        self.keys.open(&format!("batch:{id}"), &sealed.ok_or(StoreError::Missing)?)
+    }
+
+    /// Releases a closed batch whose file has the hash that was seen, unless `by` made it; says whether it did.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn release_batch(&self, id: BatchId, by: StaffId, seen: &str, now: DateTime<Utc>) -> Result<bool, StoreError> {
         self.write(|connection| {
             let row = transfer_batch::table
                 .find(id.to_string())
                 .filter(transfer_batch::released_at.is_null())
+                .filter(transfer_batch::hash.eq(seen))
                 .filter(transfer_batch::made_by.ne(by.to_string()));
             let set = (
                 transfer_batch::released_at.eq(Some(stored(now))),
@@ -78,6 +129,7 @@ impl Store {
     pub fn batches(&self, most: i64) -> Result<Vec<BatchRow>, StoreError> {
         self.read(|connection| {
             let rows: Vec<Row> = transfer_batch::table
+                .select(COLUMNS)
                 .order((transfer_batch::made_at.desc(), transfer_batch::id.desc()))
                 .limit(most)
                 .load(connection)?;
@@ -91,7 +143,7 @@ impl Store {
     /// `Missing` when there is none.
     pub fn batch(&self, id: BatchId) -> Result<(BatchRow, Vec<RefundPlace>), StoreError> {
         self.read(|connection| {
-            let row: Row = transfer_batch::table.find(id.to_string()).first(connection)?;
+            let row: Row = transfer_batch::table.find(id.to_string()).select(COLUMNS).first(connection)?;
             let inside: Vec<(String, String, String)> = refund::table
                 .filter(refund::batch_id.eq(id.to_string()))
                 .order(refund::id)
@@ -108,11 +160,10 @@ impl Store {
     /// When the database fails.
     pub fn refunds_for_transfer(&self, most: i64) -> Result<Vec<RefundPlace>, StoreError> {
         self.read(|connection| {
-            // By card they have an order, or are about to get one within the sweep; who calls looks at each.
             let rows: Vec<(String, String, String)> = refund::table
                 .filter(refund::state.eq("approved"))
                 .filter(refund::batch_id.is_null())
-                .filter(refund::order_id.is_null())
+                .filter(refund::by_bank.eq(true))
                 .order((refund::asked_at, refund::id))
                 .select((refund::applicant_id, refund::application_id, refund::id))
                 .limit(most)
@@ -131,6 +182,7 @@ impl Store {
                 .inner_join(transfer_batch::table.on(refund::batch_id.eq(transfer_batch::id.nullable())))
                 .filter(refund::state.eq("approved"))
                 .filter(transfer_batch::released_at.is_not_null())
+                .order(refund::id)
                 .select((refund::applicant_id, refund::application_id, refund::id, transfer_batch::id))
                 .first(connection)
                 .optional()?;

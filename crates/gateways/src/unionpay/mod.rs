@@ -196,9 +196,12 @@ impl UnionPay {
         let code = reply.get("respCode").cloned().unwrap_or_default();
         Ok(match code.as_str() {
             "00" => RefundWord::Accepted,
-            // Unknown, or known already: the query says which.
-            "03" | "04" | "05" | "06" | "12" => RefundWord::Silence,
             "02" | "37" => RefundWord::NotNow(code),
+            // The original is not as it should be: perhaps its money is gone already. Somebody must look.
+            "35" | "36" => RefundWord::Contradiction(code),
+            // Unknown, known already, or moved: the query says which.
+            "12" | "" => RefundWord::Silence,
+            _ if meaning(&code) != Meaning::Failure => RefundWord::Silence,
             _ => RefundWord::Refused(code),
         })
     }

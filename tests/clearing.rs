@@ -69,6 +69,10 @@ async fn r6_4_what_differs_is_found_by_itself_and_resolved_by_two() {
     assert_eq!(cashier.post(&path, &[("act", "confirm"), ("words", words)]).await.status, 303);
     assert!(!cashier.get("/staff/clearing").await.body.contains("文件有，总账无"));
     assert!(cashier.get("/staff/clearing?resolved=1").await.body.contains(words));
+    // Finance has the gateway asked anew; the answer contradicts the order as before, and stays parked.
+    let story = format!("/staff/payment/{}", app.trim_start_matches("/apply/"));
+    assert_eq!(finance.post(&format!("{story}/ask"), &[]).await.status, 303);
+    assert!(finance.get(&story).await.body.contains("款项全程"));
     // An operator is told of what was parked.
     let mut operator = Visitor::new(&server.site);
     operator.staff_at("operator", outside.now()).await;

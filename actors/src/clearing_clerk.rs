@@ -74,6 +74,12 @@ impl Work for ClearingClerk {
             }
             Err(error) => {
                 tracing::error!(day = %due, %error, "a clearing file that can't be had");
+                if now > domain::clearing::ends(due) + PATIENCE * 3 {
+                    let store = Arc::clone(&self.world.store);
+                    if run(&self.world.rows, move || store.skip_clearing_day(due, now)).await.is_ok() {
+                        return Step::Worked;
+                    }
+                }
                 self.not_before.set(Some(now + AGAIN));
                 Step::Idle
             }

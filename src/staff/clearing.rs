@@ -54,7 +54,7 @@ pub async fn show(ctx: Ctx, view: web::Query<View>) -> Answer {
             table {
                 caption { (ctx.t("clearing-days")) }
                 thead { tr { th scope="col" { (ctx.t("records-date")) } th scope="col" { (ctx.t("clearing-fetched")) } th scope="col" class="amount" { (ctx.t("clearing-lines")) } th scope="col" class="amount" { (ctx.t("clearing-matched")) } } }
-                tbody { @for row in &days { tr { td { (day(&ctx, row.day)) } td { (instant(&ctx, row.fetched_at)) } td class="amount" { (row.lines) } td class="amount" { (row.matched) } } } }
+                tbody { @for row in &days { tr { td { (day(&ctx, row.day)) } td { (instant(&ctx, row.fetched_at)) } td class="amount" { @match row.lines { Some(lines) => (lines), None => strong { (ctx.t("clearing-unread")) } } } td class="amount" { (row.matched) } } } }
             }
         },
     ))

@@ -4,6 +4,7 @@ use actix_web::web;
 use domain::Rejection;
 use domain::effects::{Actor, AuditEntry};
 use domain::ids::ApplicationId;
+use domain::settlement::AskAboutAll;
 use domain::staff::Act;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -11,7 +12,8 @@ use serde::Deserialize;
 use crate::web::Answer;
 use crate::web::components::{cursor_instant, instant, rows};
 use crate::web::ctx::Ctx;
-use crate::web::layout::Page;
+use crate::web::layout::{Page, token};
+use crate::web::posted::Posted;
 
 const ROWS: i64 = 50;
 
@@ -117,6 +119,7 @@ pub async fn story(ctx: Ctx, id: web::Path<String>) -> Answer {
         html! {
             p class="crumbs" { a href="/staff/ledger" { (ctx.t("ledger-title")) } }
             h1 { (ctx.t("ledger-story")) " " (number) }
+            form method="post" action={"/staff/payment/" (id) "/ask"} { (token(&ctx)) p { button type="submit" class="secondary" { (ctx.t("ledger-ask")) } } }
             section { h2 { (ctx.t("payments-title")) }
                 @for attempt in &application.attempts {
                     article class="card" {
@@ -146,4 +149,23 @@ pub async fn story(ctx: Ctx, id: web::Path<String>) -> Answer {
             }
         },
     ))
+}
+
+/// `POST /staff/payment/{application}/ask`: the gateway is asked now about all that is not settled.
+pub async fn ask(ctx: Ctx, id: web::Path<String>, _: Posted) -> Answer {
+    let officer = ctx.officer(Act::HandleMoney).await?;
+    let id: ApplicationId = id.parse().map_err(|_| Rejection::NotFound)?;
+    let (by, now) = (officer.id, ctx.now());
+    let owner = ctx
+        .db(move |store| {
+            let owner = store.owner_of(id)?;
+            let entry = AuditEntry { by: Actor::Staff(by), act: "asked-gateway", subject: format!("application:{id}") };
+            store.note(&entry, now)?;
+            Ok(owner)
+        })
+        .await?;
+    ctx.site().tree.command(owner, AskAboutAll { application: id }).await?;
+    ctx.site().tree.world.wake.payments();
+    ctx.flash("flash-decided");
+    Ok(ctx.redirect(&format!("/staff/payment/{id}")))
 }

@@ -33,6 +33,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/staff/clearing/{id}", web::post().to(clearing::act))
         .route("/staff/ledger", web::get().to(ledger::show))
         .route("/staff/payment/by/{number}", web::get().to(ledger::by_number))
+        .route("/staff/payment/{application}/ask", web::post().to(ledger::ask))
         .route("/staff/payment/{application}", web::get().to(ledger::story))
         .route("/staff/case/{id}", web::get().to(case::show))
         .route("/staff/case/{id}", web::post().to(case::act))

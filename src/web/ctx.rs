@@ -167,6 +167,7 @@ impl Ctx {
         match parts.as_slice() {
             ["apply", id, "materials", _] => format!("/apply/{id}/materials"),
             ["apply", id, "reopen"] => format!("/apply/{id}/payment"),
+            ["staff", "payment", id, "ask"] => format!("/staff/payment/{id}"),
             ["case", id, "refund", "bank"] => format!("/case/{id}/refund"),
             ["account", "password" | "contact" | "logout-everywhere"] => "/account".into(),
             ["register", id, "code" | "edit"] => format!("/register/{id}"),

@@ -911,3 +911,5 @@ error-reason-needs-decision = False material is a refusal that is evaluated and 
 transfers-open = This batch was not finished; there is no file yet.
 transfers-close = Finish the batch
 transfers-elsewhere = this refund has gone another way: this line was not taken, the others were
+ledger-ask = Ask the gateway now
+clearing-unread = The file could not be had

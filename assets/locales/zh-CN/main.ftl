@@ -911,3 +911,5 @@ error-reason-needs-decision = 虚假材料须经评估并由另一人复审后�
 transfers-open = 这一批次尚未完成，文件还没有生成。
 transfers-close = 完成批次
 transfers-elsewhere = 这笔退费已另行处理，本行未生效，其余各行已处理
+ledger-ask = 立即向网关查询
+clearing-unread = 文件未能取得

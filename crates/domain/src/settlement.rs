@@ -75,6 +75,26 @@ impl Command for AskGatewayNow {
     }
 }
 
+/// 立即查询 by finance: has the gateway asked about every attempt that is not settled, parked and failed ones too.
+#[derive(Debug, Clone)]
+pub struct AskAboutAll {
+    /// Of which application.
+    pub application: ApplicationId,
+}
+
+impl Command for AskAboutAll {
+    type Done = ();
+
+    fn decide(&self, applicant: &mut Applicant, at: &Moment<'_>, _: &mut Effects) -> Result<(), Rejection> {
+        let application = applicant.application_mut(self.application)?;
+        let settled = |attempt: &&mut Attempt| matches!(attempt.state, AttemptState::Paid | AttemptState::Surplus);
+        for attempt in application.attempts.iter_mut().filter(|attempt| !settled(attempt)) {
+            attempt.query_at = Some(at.now);
+        }
+        Ok(())
+    }
+}
+
 /// What the gateway says of an order, verified: by query, after a notification or by itself.
 #[derive(Debug, Clone)]
 pub struct SettleAttempt {

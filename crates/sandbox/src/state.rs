@@ -191,6 +191,8 @@ impl State {
         };
         let http = reqwest::Client::builder()
             .timeout(std::time::Duration::from_secs(10))
+            // A connection that was idle may be closed just when a notification leaves: each gets its own.
+            .pool_max_idle_per_host(0)
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(other)?;

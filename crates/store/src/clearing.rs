@@ -15,6 +15,9 @@ use crate::error::StoreError;
 use crate::schema::{cleared, clearing_day, discrepancy, movement, refund};
 use crate::time::{instant, stored};
 
+/// What stands in `lines` when a day's file could not be read.
+const UNREAD: i32 = -1;
+
 /// A day whose file was compared.
 #[derive(Debug, Clone)]
 pub struct ClearingDayRow {
@@ -22,8 +25,8 @@ pub struct ClearingDayRow {
     pub day: NaiveDate,
     /// When its file was fetched.
     pub fetched_at: DateTime<Utc>,
-    /// Lines that concern us.
-    pub lines: i32,
+    /// Lines that concern us; none when the file could not be had.
+    pub lines: Option<i32>,
     /// Of these, confirmed.
     pub matched: i32,
 }
@@ -220,6 +223,24 @@ impl Store {
         })
     }
 
+    /// Notes that a day's file could not be had or read, so that the later days are not held up; finance sees it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn skip_clearing_day(&self, day: NaiveDate, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.write(|connection| {
+            diesel::insert_into(clearing_day::table)
+                .values((
+                    clearing_day::day.eq(day),
+                    clearing_day::fetched_at.eq(stored(now)),
+                    clearing_day::lines.eq(UNREAD),
+                    clearing_day::matched.eq(0),
+                ))
+                .execute(connection)?;
+            Ok(())
+        })
+    }
+
     /// Whether money moved on a clearing day, as the ledger has it.
     ///
     /// # Errors
@@ -245,7 +266,10 @@ impl Store {
         self.read(|connection| {
             let rows: Vec<(NaiveDate, NaiveDateTime, i32, i32)> =
                 clearing_day::table.order(clearing_day::day.desc()).limit(most).load(connection)?;
-            let row = |(day, at, lines, matched)| ClearingDayRow { day, fetched_at: instant(at), lines, matched };
+            let row = |(day, at, lines, matched): (NaiveDate, NaiveDateTime, i32, i32)| {
+                let lines = (lines != UNREAD).then_some(lines);
+                ClearingDayRow { day, fetched_at: instant(at), lines, matched }
+            };
             Ok(rows.into_iter().map(row).collect())
         })
     }

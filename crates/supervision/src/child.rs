@@ -173,10 +173,14 @@ impl<C: Child> Scope<'_, C> {
         F: Future + 'static,
     {
         let task = self.core.next_task();
+        let epoch = self.core.epoch;
         let guarded = crate::slot::guard(work);
         let future = actix::fut::wrap_future::<_, Slot<C>>(guarded).map(move |outcome, slot, context| {
             slot.core.forget_task(task);
-            slot.run(context, outcome, then);
+            // Cancelled in the same turn in which it became ready: it belongs to an incarnation that is gone.
+            if slot.core.epoch == epoch {
+                slot.run(context, outcome, then);
+            }
         });
         let handle = self.context.spawn(future);
         self.core.remember_task(task, handle);

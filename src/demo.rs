@@ -27,17 +27,21 @@ pub const MASTER_KEY: &str = "64656d6f2d6b65792d64656d6f2d6b65792d64656d6f2d6b65
 /// The password of every demo account of staff.
 pub const STAFF_PASSWORD: &str = "demo-staff-2026";
 
-const STAFF: [(&str, &str, &[Role], &[u8; 20]); 6] = [
+const STAFF: [(&str, &str, &[Role], &[u8; 20]); 10] = [
     ("intake", "受理员甲", &[Role::Intake], b"demo-totp-intake-001"),
     ("evaluator", "评估员乙", &[Role::Intake, Role::Evaluator], b"demo-totp-evaluat-02"),
     ("approver", "复审员丙", &[Role::Evaluator, Role::Approver], b"demo-totp-approve-03"),
     ("finance", "财务丁", &[Role::Finance], b"demo-totp-finance-05"),
     ("cashier", "财务戊", &[Role::Finance], b"demo-totp-cashier-06"),
     ("operator", "运维员丁", &[Role::Operator], b"demo-totp-operato-04"),
+    ("reviewer", "评估员己", &[Role::Evaluator], b"demo-totp-reviewe-07"),
+    ("chief", "复审员庚", &[Role::Approver], b"demo-totp-chief00-08"),
+    ("registrar", "登记员辛", &[Role::Registrar], b"demo-totp-registr-09"),
+    ("admin", "管理员壬", &[Role::Administrator], b"demo-totp-admin00-10"),
 ];
 
 /// SMS templates of the sandbox by kind of notice.
-const TEMPLATES: [(&str, &str); 16] = [
+const TEMPLATES: [(&str, &str); 28] = [
     ("code", "SMS_100000001"),
     ("registered", "SMS_100000002"),
     ("submitted", "SMS_100000003"),
@@ -54,6 +58,18 @@ const TEMPLATES: [(&str, &str); 16] = [
     ("refund-refused", "SMS_100000014"),
     ("refund-arrived", "SMS_100000015"),
     ("refund-sent-back", "SMS_100000016"),
+    ("supplement-asked", "SMS_100000017"),
+    ("supplement-reminder", "SMS_100000018"),
+    ("supplement-expired", "SMS_100000019"),
+    ("supplement-arrived", "SMS_100000020"),
+    ("message", "SMS_100000021"),
+    ("expected-changed", "SMS_100000022"),
+    ("overdue", "SMS_100000023"),
+    ("held", "SMS_100000024"),
+    ("resumed", "SMS_100000025"),
+    ("withdrawn", "SMS_100000026"),
+    ("review-asked", "SMS_100000027"),
+    ("review-ended", "SMS_100000028"),
 ];
 
 /// The demo's staff, for the sandbox's page of codes.

@@ -69,7 +69,9 @@ impl ResponseError for Failure {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::Rejected(Rejection::NotFound) => StatusCode::NOT_FOUND,
-            Self::Rejected(Rejection::NotAllowed | Rejection::OwnProposal) => StatusCode::FORBIDDEN,
+            Self::Rejected(Rejection::NotAllowed | Rejection::OwnProposal | Rejection::OwnDecision) => {
+                StatusCode::FORBIDDEN
+            }
             Self::Rejected(Rejection::Stale | Rejection::NotNow(_)) => StatusCode::CONFLICT,
             Self::Rejected(Rejection::Form(_) | Rejection::Duplicate) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Rejected(Rejection::TooMany(_)) | Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,

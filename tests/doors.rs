@@ -4,14 +4,7 @@ use chrono::TimeDelta;
 
 use crate::support::client::{GOOD_CARD, Person, SLOTS, Visitor};
 use crate::support::pictures::jpeg;
-use crate::support::server::{Outside, Server, rustls_provider};
-
-fn world() -> (Outside, Server) {
-    let _ = rustls_provider();
-    let outside = Outside::start();
-    let server = Server::start(&outside);
-    (outside, server)
-}
+use crate::support::server::world;
 
 #[actix_web::test]
 async fn r1_6_a_contact_is_changed_with_the_password_and_the_old_one_is_told() {

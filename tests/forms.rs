@@ -4,14 +4,7 @@ use chrono::TimeDelta;
 
 use crate::support::client::{BASIC, CREDENTIAL, GOOD_CARD, Person, SILENT_CARD, Visitor};
 use crate::support::pictures::jpeg;
-use crate::support::server::{Outside, Server, rustls_provider};
-
-fn world() -> (Outside, Server) {
-    let _ = rustls_provider();
-    let outside = Outside::start();
-    let server = Server::start(&outside);
-    (outside, server)
-}
+use crate::support::server::world;
 
 /// R1.2, R1.4, R1.5, R1.8 and R1.9 over real HTTP.
 #[actix_web::test]

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 fn texts(language: &str) -> BTreeMap<String, BTreeSet<String>> {
-    let file = format!("{}/assets/locales/{language}/main.ftl", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(file).unwrap();
+    let folder = format!("{}/assets/locales/{language}", env!("CARGO_MANIFEST_DIR"));
+    let files = std::fs::read_dir(folder).unwrap();
+    let text: String = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap() + "\n").collect();
     let lines = text.lines().filter(|line| !line.starts_with('#') && line.contains(" = "));
     lines
         .map(|line| {

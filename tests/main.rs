@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
 mod architecture;
+mod casework;
 mod clearing;
 mod doors;
 mod faults;
+mod foreign_client;
 mod forms;
 mod journeys;
 mod locales_agree;

@@ -4,14 +4,7 @@ use chrono::TimeDelta;
 use sandbox::RefundPlay;
 
 use crate::support::client::{GOOD_CARD, Person, Visitor};
-use crate::support::server::{Outside, Server, rustls_provider};
-
-fn world() -> (Outside, Server) {
-    let _ = rustls_provider();
-    let outside = Outside::start();
-    let server = Server::start(&outside);
-    (outside, server)
-}
+use crate::support::server::{Outside, Server, rustls_provider, world};
 
 /// A paid application; returns its path.
 async fn paid(outside: &Outside, visitor: &mut Visitor) -> String {

@@ -16,7 +16,7 @@ use domain::money::FEE;
 use domain::payment::{Attempt, AttemptState};
 use domain::person::{Gender, Language};
 use domain::refund::AskRefund;
-use store::{Blobs, CodeCheck, Keys, Limit, Realm, Store, StoreError};
+use store::{Blobs, CodeCheck, Holder, Keys, Limit, QueueCursor, QueueFilter, Realm, Store, StoreError};
 use tempfile::TempDir;
 
 struct Base {
@@ -134,7 +134,7 @@ fn a_commit_keeps_everything_and_a_stale_one_nothing() {
         assert_eq!(store.load_applicant(before.id).unwrap().applications[0].timeline.len(), 1);
         assert_eq!(store.audited(&format!("application:{id}"), 10).unwrap().len(), 1);
         assert_eq!(store.attempt_by_order(&order).unwrap().application, id);
-        let queue = store.queue(Stage::Submitted, None, 1_000).unwrap();
+        let queue = store.queue(&QueueFilter::of(Stage::Submitted), None, 1_000).unwrap();
         assert!(queue.iter().any(|row| row.application == id), "{name}");
 
         let stale = store.commit(Some(&before), after, effects, now());
@@ -359,4 +359,81 @@ fn personal_data_is_sealed_at_rest() {
         assert!(!all.windows(secret.len()).any(|part| part == secret.as_bytes()), "found in the file");
     }
     assert!(!format!("{someone:?}").contains(&someone.account.phone));
+}
+
+#[test]
+fn r6_2_queues_are_filtered_sorted_and_paged_and_cases_are_found_by_name_document_and_paper() {
+    for (name, base) in bases() {
+        let store = &base.store;
+        let country = if name == "sqlite" { "AU" } else { "NZ" };
+        let officer = domain::ids::StaffId::fresh();
+        let person = unique();
+        let mut made = Vec::new();
+        for n in 0..7_i64 {
+            let before = kept(store);
+            let mut after = before.clone();
+            Arc::make_mut(&mut after.account).name = format!("样本{person}");
+            let mut draft = Application::begin(now());
+            draft.submitted_at = Some(now());
+            draft.paid_at = Some(now() + TimeDelta::minutes(n));
+            draft.kind = Some(domain::steps::ApplicationKind::Foreign);
+            let said = [
+                ("country", country),
+                ("institution", "University of Northshire"),
+                ("certificate_number", "NS-2019/7"),
+            ];
+            draft.credential = said.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            if n == 2 {
+                draft.casework.claimed = Some((officer, now()));
+            }
+            let due = now().date_naive() + chrono::Days::new(30 - u64::try_from(n).unwrap());
+            let due = domain::calendar::Due { date: due, provisional: false };
+            draft.casework.expected.push(domain::casework::Expected { at: now(), due, cause: "accepted".into() });
+            if n == 3 {
+                draft.casework.look_at = Some(now());
+            }
+            made.push(draft.id);
+            after.applications.push(Arc::new(draft));
+            store.commit(Some(&before), after, Effects::default(), now()).unwrap();
+        }
+        let filter = QueueFilter { country: Some(country.into()), ..QueueFilter::of(Stage::Screening) };
+        let page = |filter: &QueueFilter, after| store.queue(filter, after, 3).unwrap();
+        let ids = |rows: &[store::QueueRow]| rows.iter().map(|row| row.application).collect::<Vec<_>>();
+        // Page after page, nothing twice and nothing left out.
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let rows = page(&filter, after);
+            let Some(last) = rows.last() else { break };
+            after = Some(QueueCursor::Since(last.since, last.application));
+            seen.extend(ids(&rows));
+        }
+        assert_eq!(seen, made, "{name}");
+        let by_due = QueueFilter { by_due: true, ..filter.clone() };
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let rows = page(&by_due, after);
+            let Some(last) = rows.last() else { break };
+            after = Some(QueueCursor::Due(last.due.unwrap(), last.application));
+            seen.extend(ids(&rows));
+        }
+        seen.reverse();
+        assert_eq!(seen, made, "{name}: the soonest due first");
+        let mine = QueueFilter { holder: Holder::Officer(officer), ..filter.clone() };
+        assert_eq!(ids(&page(&mine, None)), [made[2]]);
+        let nobodys = QueueFilter { holder: Holder::Nobody, ..filter.clone() };
+        assert_eq!(store.queue(&nobodys, None, 10).unwrap().len(), 6);
+        assert!(store.count_in(Stage::Screening).unwrap() >= 7);
+        // The clerk finds what is due, and comes back later to what could not be looked at.
+        let (_, due) = store.due_case(now()).unwrap().unwrap();
+        assert_eq!(due, made[3]);
+        store.defer_case(due, now() + TimeDelta::days(4_000)).unwrap();
+        assert!(store.due_case(now()).unwrap().is_none(), "{name}");
+        // By document, and the same paper in other accounts. (A name is looked up as it was registered.)
+        let owner = store.load_applicant(store.owner_of(made[0]).unwrap()).unwrap();
+        let found = store.cases_of(&owner.account.document_number, 10).unwrap();
+        assert_eq!(ids(&found), [made[0]], "{name}");
+        assert!(store.cases_of("样张三", 100).unwrap().len() >= 7);
+        let doubles = ids(&store.doubles(made[0], 100).unwrap());
+        assert!(made[1..].iter().all(|id| doubles.contains(id)) && !doubles.contains(&made[0]));
+    }
 }

@@ -4,6 +4,7 @@
 //! `docs/ARCHITECTURE.md` hold: row first, message second, sweep always.
 
 mod blocking;
+mod case_clerk;
 mod certificate_issuer;
 mod clearing_clerk;
 mod identity_verifier;

@@ -74,6 +74,7 @@ impl NotificationDispatcher {
             ("number", value("number")),
             ("username", value("username")),
             ("password", value("password")),
+            ("day", value("day")),
             ("site", site),
         ];
         let kind = notice.kind.code();

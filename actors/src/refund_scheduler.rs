@@ -16,6 +16,9 @@ use crate::blocking::run;
 use crate::session::{Fault, Refusal, settled};
 use crate::tree::{Asks, World};
 
+/// Refunds that follow their batch in one step.
+const FOLLOWED_AT_ONCE: i64 = 100;
+
 /// The work of the refund scheduler.
 pub(crate) struct RefundScheduler {
     world: Arc<World>,
@@ -73,25 +76,31 @@ impl RefundScheduler {
 }
 
 impl RefundScheduler {
-    /// Tells one refund that its batch was released: the decision stands in the batch's row, this only follows it.
-    async fn follow_release(&self) -> Result<bool, Refusal> {
+    /// Tells refunds that their batch was released or dissolved: that stands in the batch's row, this only follows it.
+    /// Says whether any followed; one that can't doesn't hold up the others.
+    async fn follow_batches(&self) -> Result<bool, Refusal> {
         let store = Arc::clone(&self.world.store);
-        let Some((place, batch)) = run(&self.world.rows, move || store.released_refund()).await? else {
-            return Ok(false);
-        };
-        let (application, refund, answer) = (place.application, place.refund, String::new());
-        let step = TransferStep::Released;
-        self.sessions.command(place.applicant, MoveTransfer { application, refund, batch, step, answer }).await?;
-        Ok(true)
+        let behind = run(&self.world.rows, move || store.refunds_behind_their_batch(FOLLOWED_AT_ONCE)).await?;
+        let mut followed = false;
+        for (place, batch, released) in behind {
+            let (application, refund, answer) = (place.application, place.refund, String::new());
+            let step = if released { TransferStep::Released } else { TransferStep::TakenOut };
+            let moved = MoveTransfer { application, refund, batch, step, answer };
+            match self.sessions.command(place.applicant, moved).await {
+                Ok(_) => followed = true,
+                Err(refusal) => tracing::error!(%refund, %refusal, "a refund does not follow its batch"),
+            }
+        }
+        Ok(followed)
     }
 }
 
 impl Work for RefundScheduler {
     async fn step(self: Rc<Self>) -> Step {
-        match self.follow_release().await {
+        match self.follow_batches().await {
             Ok(true) => return Step::Worked,
             Ok(false) => {}
-            Err(refusal) => tracing::error!(%refusal, "a refund does not follow its batch"),
+            Err(refusal) => tracing::error!(%refusal, "refunds can't follow their batches"),
         }
         let (store, now) = (Arc::clone(&self.world.store), self.world.clock.now());
         let due = match run(&self.world.rows, move || store.due_refund(now)).await {

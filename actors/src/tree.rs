@@ -22,6 +22,7 @@ use supervision::{
 };
 
 use crate::blocking::Blocking;
+use crate::case_clerk::CaseClerk;
 use crate::certificate_issuer::CertificateIssuer;
 use crate::clearing_clerk::ClearingClerk;
 use crate::identity_verifier::IdentityVerifier;
@@ -138,6 +139,7 @@ struct Doors {
     uploads: Mailbox<Reconciler<UploadValidator>>,
     identity: Mailbox<Reconciler<IdentityVerifier>>,
     certificates: Mailbox<Reconciler<CertificateIssuer>>,
+    cases: Mailbox<Reconciler<CaseClerk>>,
 }
 
 impl Wakes {
@@ -182,6 +184,13 @@ impl Wakes {
     pub fn identity(&self) {
         if let Some(doors) = self.doors.get() {
             doors.identity.nudge(Wake);
+        }
+    }
+
+    /// A day came on which something was set for a case.
+    pub fn cases(&self) {
+        if let Some(doors) = self.doors.get() {
+            doors.cases.nudge(Wake);
         }
     }
 
@@ -297,13 +306,18 @@ impl Tree {
         let identity = reconcilers.start(ChildSpec::new("identity_verifier", move || {
             Reconciler::new(IdentityVerifier::new(Arc::clone(&shared), to.clone()), Duration::from_millis(700))
         }));
+        let (shared, to) = (Arc::clone(&world), asks.clone());
+        let cases = reconcilers.start(ChildSpec::new("case_clerk", move || {
+            Reconciler::new(CaseClerk::new(Arc::clone(&shared), to.clone()), sweep)
+        }));
         let (shared, to) = (Arc::clone(&world), asks);
         let certificates = reconcilers.start(ChildSpec::new("certificate_issuer", move || {
             let (shared, to, issuer) = (Arc::clone(&shared), to.clone(), Arc::clone(&issuer));
             Reconciler::new(CertificateIssuer::new(shared, to, issuer), sweep)
         }));
         // The doors are opened once; before that a wake-up finds none, and the first sweep does the work.
-        let _ = world.wake.doors.set(Doors { notices, payments, refunds, clearing, uploads, identity, certificates });
+        let doors = Doors { notices, payments, refunds, clearing, uploads, identity, certificates, cases };
+        let _ = world.wake.doors.set(doors);
         let passivator = sessions.clone();
         reconcilers.start(ChildSpec::new("passivator", move || Passivator { sessions: passivator.clone() }));
         Ok(Arc::new(Self { system, world, sessions, reconcilers }))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::MaterialId;
-use domain::material::{Flaw, PIXELS_MOST, SIDE_LEAST, SIDE_MOST, UPLOAD_MOST, Verdict};
+use domain::material::{Advice, Flaw, LOOK_SIDE, Look, PIXELS_MOST, SIDE_LEAST, SIDE_MOST, UPLOAD_MOST, Verdict};
 use domain::submission::RecordVerdict;
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -36,6 +36,10 @@ pub enum Judged {
         height: u32,
         /// The copy.
         shown: Vec<u8>,
+        /// The picture from afar.
+        look: Look,
+        /// What may be wrong with it.
+        advice: Vec<Advice>,
     },
     /// No image that can be used.
     Bad(Flaw),
@@ -44,10 +48,13 @@ pub enum Judged {
 /// Looks at the bytes of an upload. Takes up to a second of one core: call it on a bounded pool.
 pub fn judge(bytes: &[u8]) -> Judged {
     match open(bytes) {
-        Ok(Seen { width, height, shown }) => match encode(&shown) {
-            Ok(shown) => Judged::Good { width, height, shown },
-            Err(flaw) => Judged::Bad(flaw),
-        },
+        Ok(Seen { width, height, shown }) => {
+            let (look, advice) = looked_at(&shown, width.max(height));
+            match encode(&shown) {
+                Ok(shown) => Judged::Good { width, height, shown, look, advice },
+                Err(flaw) => Judged::Bad(flaw),
+            }
+        }
         Err(flaw) => Judged::Bad(flaw),
     }
 }
@@ -120,6 +127,43 @@ fn shrink(image: RgbImage, most: u32) -> Result<RgbImage, Flaw> {
     let how = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
     Resizer::new().resize(&from, &mut to, &how).map_err(|_| Flaw::Damaged)?;
     RgbImage::from_raw(wide, high, to.into_vec()).ok_or(Flaw::Damaged)
+}
+
+/// The longer side of the small copy by which a picture is judged.
+const JUDGED_MOST: u32 = 512;
+/// Longer side in pixels of an original below which small print is lost: A4 at 85 dots an inch.
+const TINY_BELOW: u32 = 1_000;
+/// Mean brightness, of 255, below which a page is dark.
+const DARK_BELOW: f32 = 70.0;
+/// Spread of brightness below which there is hardly anything on a page.
+const BLANK_BELOW: f32 = 5.0;
+/// Mean step from pixel to pixel, as a share of the spread, below which a page is out of focus.
+const BLURRED_BELOW: f32 = 0.045;
+
+/// What the picture looks like from afar, and what may be wrong with it; none of it refuses it.
+fn looked_at(shown: &RgbImage, longer: u32) -> (Look, Vec<Advice>) {
+    let mut advice = Vec::new();
+    if longer < TINY_BELOW {
+        advice.push(Advice::Tiny);
+    }
+    let Ok(small) = shrink(shown.clone(), JUDGED_MOST) else { return (Look::default(), advice) };
+    let luma = imageops::grayscale(&small);
+    let side = u32::try_from(LOOK_SIDE).unwrap_or(1);
+    let cells = imageops::resize(&luma, side, side, imageops::FilterType::Triangle);
+    let pixels = luma.as_raw();
+    let count = pixels.len() as f32;
+    let mean = pixels.iter().map(|p| f32::from(*p)).sum::<f32>() / count;
+    let spread = (pixels.iter().map(|p| (f32::from(*p) - mean).powi(2)).sum::<f32>() / count).sqrt();
+    let steps = pixels.iter().zip(pixels.iter().skip(1)).map(|(a, b)| f32::from(a.abs_diff(*b))).sum::<f32>() / count;
+    if spread < BLANK_BELOW {
+        advice.push(Advice::Blank);
+    } else if steps / spread < BLURRED_BELOW {
+        advice.push(Advice::Blurred);
+    }
+    if mean < DARK_BELOW {
+        advice.push(Advice::Dark);
+    }
+    (Look::of(cells.as_raw()), advice)
 }
 
 /// Whether a JPEG has its end: the decoder fills up what is missing, and an applicant would learn of it from an officer.
@@ -204,8 +248,9 @@ impl Work for UploadValidator {
             }
             let original = store.blobs().get(store.keys(), &hash)?;
             Ok::<_, store::StoreError>(match judge(&original) {
-                Judged::Good { width, height, shown } => {
-                    Verdict::Good { width, height, shown: store.blobs().put(store.keys(), &shown)? }
+                Judged::Good { width, height, shown, look, advice } => {
+                    let shown = store.blobs().put(store.keys(), &shown)?;
+                    Verdict::Good { width, height, shown, look, advice }
                 }
                 Judged::Bad(flaw) => Verdict::Bad { flaw },
             })

@@ -9,10 +9,10 @@ use domain::effects::TimelineEntry;
 use domain::ids::ApplicationId;
 use maud::{Markup, html};
 
-use crate::applicant::refund;
 use crate::applicant::wizard::{confirm, open};
+use crate::applicant::{refund, review, supplement};
 use crate::web::Answer;
-use crate::web::components::{button_link, instant, stage_tag, whose_move};
+use crate::web::components::{button_link, day, instant, stage_tag, whose_move};
 use crate::web::ctx::Ctx;
 use crate::web::layout::Page;
 
@@ -31,9 +31,14 @@ pub async fn show(ctx: Ctx, id: web::Path<String>) -> Answer {
             p { (stage_tag(&ctx, application.stage())) " " @if let Some(number) = &application.number { span class="number" { (number) } } }
             (whose_move(&ctx, application))
             (next(&ctx, application))
+            (supplement::standing(&ctx, application))
+            (held(&ctx, application))
             (result(&ctx, application))
+            (messages(&ctx, application))
+            (review::link(&ctx, application))
             (refund::link(&ctx, application))
             (track(&ctx, application))
+            (expected(&ctx, application))
             section { h2 { (ctx.t("timeline")) } (events(&ctx, &application.timeline)) }
             details { summary { (ctx.t("case-answers")) } (confirm::sections(&ctx, &me, application, false)) }
         },
@@ -45,8 +50,47 @@ fn next(ctx: &Ctx, application: &Application) -> Markup {
     html! {
         @match application.stage() {
             Stage::Draft => (button_link(&format!("/apply/{id}"), &ctx.t("case-go-on"))),
-            Stage::Submitted => (button_link(&format!("/apply/{id}/payment"), &ctx.t("pay-now"))),
+            Stage::Submitted => {
+                (button_link(&format!("/apply/{id}/payment"), &ctx.t("pay-now")))
+                p { a href={"/case/" (id) "/withdraw"} { (ctx.t("withdraw-title")) } }
+            }
             _ => {}
+        }
+    }
+}
+
+/// A hold in words: why, and until when.
+fn held(ctx: &Ctx, application: &Application) -> Markup {
+    html! {
+        @if let Some(hold) = application.casework.hold() {
+            p class="advice" { (ctx.with("held-words", &[("day", &day(ctx, hold.until))])) " " (ctx.t(&format!("hold-reason-{}", hold.reason))) }
+        }
+    }
+}
+
+/// What officers wrote to the applicant.
+fn messages(ctx: &Ctx, application: &Application) -> Markup {
+    let messages: Vec<_> = application.casework.words.iter().filter(|words| words.to_applicant).collect();
+    html! {
+        @if !messages.is_empty() {
+            section class="card" id="messages" {
+                h2 { (ctx.t("messages-title")) }
+                @for words in messages.iter().rev() { p class="hint" { (instant(ctx, words.at)) } p class="words" { (words.text) } }
+            }
+        }
+    }
+}
+
+/// How the expected date moved, and why (R2.14).
+fn expected(ctx: &Ctx, application: &Application) -> Markup {
+    let log = &application.casework.expected;
+    html! {
+        @if log.len() > 1 {
+            details { summary { (ctx.t("expected-history")) }
+                ol class="timeline" { @for entry in log.iter().rev() {
+                    li { span class="hint" { (instant(ctx, entry.at)) } " " (day(ctx, entry.due.date)) " · " (ctx.t(&format!("expected-cause-{}", entry.cause))) }
+                } }
+            }
         }
     }
 }
@@ -75,7 +119,15 @@ fn result(ctx: &Ctx, application: &Application) -> Markup {
 /// The tracker: an ordered list, the current step marked in words.
 fn track(ctx: &Ctx, application: &Application) -> Markup {
     const TRACK: [Stage; 5] = [Stage::Submitted, Stage::Screening, Stage::Assessing, Stage::Proposed, Stage::Decided];
-    let at = TRACK.iter().position(|stage| *stage == application.stage());
+    // What waits for somebody outside waits within the step from which it was asked.
+    let step = match application.stage() {
+        Stage::Supplement if application.decision.is_some() => Stage::Decided,
+        Stage::Supplement if application.accepted_at.is_none() => Stage::Screening,
+        Stage::Supplement | Stage::Verifying => Stage::Assessing,
+        Stage::Reviewing | Stage::ReviewProposed => Stage::Decided,
+        stage => stage,
+    };
+    let at = TRACK.iter().position(|stage| *stage == step);
     html! {
         @if let Some(at) = at {
             section {

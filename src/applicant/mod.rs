@@ -9,6 +9,10 @@ pub mod login;
 pub mod payments;
 pub mod refund;
 pub mod register;
+pub mod review;
+pub mod supplement;
+pub mod upload;
+pub mod withdraw;
 pub mod wizard;
 
 use actix_web::web;
@@ -48,6 +52,14 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/case/{id}/refund", web::get().to(refund::show))
         .route("/case/{id}/refund", web::post().to(refund::ask))
         .route("/case/{id}/refund/bank", web::post().to(refund::details))
+        .route("/case/{id}/supplement", web::get().to(supplement::show))
+        .route("/case/{id}/supplement", web::post().to(supplement::act))
+        .route("/case/{id}/supplement/{slot}", web::post().to(supplement::upload))
+        .route("/case/{id}/review", web::get().to(review::show))
+        .route("/case/{id}/review", web::post().to(review::act))
+        .route("/case/{id}/review/images", web::post().to(review::upload))
+        .route("/case/{id}/withdraw", web::get().to(withdraw::show))
+        .route("/case/{id}/withdraw", web::post().to(withdraw::act))
         .route("/case/{id}", web::get().to(case::show))
         .route("/case/{id}/certificate.pdf", web::get().to(case::certificate))
         .configure(wizard::routes);

@@ -1,38 +1,49 @@
-//! The case page (R6.2, R6.3): answers, materials, timeline, and the acts that the officer's roles include.
-//! Each view of it is in the audit log.
+//! The case page (R6.2): where it stands, answers, materials, identity, entry–exit beside the dates studied, notes,
+//! timeline; what can be done is in [`super::acts`]. Each view of it is in the audit log.
 
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
-use actors::Refusal;
+use actix_web::web;
 use domain::Rejection;
 use domain::applicant::Applicant;
 use domain::application::Application;
-use domain::case::{Outcome, REASONS, Stage};
-use domain::decision::{Decide, OfficerAct, Seen};
 use domain::effects::{Actor, AuditEntry, TimelineEntry};
-use domain::form::FieldError;
-use domain::ids::{ApplicationId, MaterialId};
-use domain::material::Verdict;
+use domain::form;
+use domain::ids::{ApplicationId, MaterialId, StaffId};
+use domain::material::{Material, Purpose, Verdict};
 use domain::staff::{Act, Officer};
-use domain::verification::Records;
+use domain::verification::{Records, days_abroad};
 use maud::{Markup, html};
+use serde::Deserialize;
+use store::QueueRow;
 
-use crate::applicant::wizard::{confirm, experience, materials, verification};
+use crate::applicant::upload;
+use crate::applicant::wizard::{confirm, experience, verification};
 use crate::error::Failure;
+use crate::staff::acts;
 use crate::web::Answer;
 use crate::web::components::{day, instant, rows, stage_tag, whose_move};
 use crate::web::ctx::Ctx;
 use crate::web::form::{Shown, error_words};
-use crate::web::layout::{Page, token};
-use crate::web::posted::Posted;
+use crate::web::layout::Page;
 
-async fn load(ctx: &Ctx, id: &str) -> Result<(Arc<Applicant>, Arc<Application>), Failure> {
+/// Cases of other accounts that are pointed out.
+const DOUBLES_MOST: i64 = 10;
+
+/// The case of an address, with whose it is.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn load(ctx: &Ctx, id: &str) -> Result<(Arc<Applicant>, Arc<Application>), Failure> {
     let id: ApplicationId = id.parse().map_err(|_| Rejection::NotFound)?;
     let owner = ctx.db(move |store| store.owner_of(id)).await?;
     let applicant = ctx.site().tree.applicant(owner).await?;
     let application = Arc::clone(applicant.application(id)?);
+    // A draft is nobody's business yet.
+    if application.number.is_none() {
+        return Err(Rejection::NotFound.into());
+    }
     Ok((applicant, application))
 }
 
@@ -43,7 +54,21 @@ pub async fn show(ctx: Ctx, id: web::Path<String>) -> Answer {
     view(&ctx, &officer, &applicant, &application, StatusCode::OK, &Shown::default()).await
 }
 
-async fn view(
+/// Names of staff by id.
+pub struct Names(Vec<(String, String)>);
+
+impl Names {
+    fn of(&self, ctx: &Ctx, id: StaffId) -> String {
+        let known = self.0.iter().find(|(known, _)| *known == id.to_string());
+        known.map_or_else(|| ctx.t("by-staff"), |(_, name)| name.clone())
+    }
+}
+
+/// The page, with what was typed if it came back.
+///
+/// # Errors
+/// When the view can't be noted in the audit log: then it is not shown.
+pub async fn view(
     ctx: &Ctx,
     officer: &Officer,
     applicant: &Applicant,
@@ -52,37 +77,81 @@ async fn view(
     shown: &Shown,
 ) -> Answer {
     let (key, by, now) = (application.id, officer.id, ctx.now());
-    let names = ctx
+    let (names, doubles) = ctx
         .db(move |store| {
             let entry = AuditEntry { by: Actor::Staff(by), act: "viewed", subject: format!("application:{key}") };
             store.note(&entry, now)?;
-            store.staff_names()
+            Ok((Names(store.staff_names()?), store.doubles(key, DOUBLES_MOST)?))
         })
         .await?;
     let number = application.number.clone().unwrap_or_default();
+    let work = &application.casework;
     Ok(Page::new(number.clone()).staff().status(status).show(
         ctx,
         html! {
             p class="crumbs" { a href="/staff" { (ctx.t("nav-queue")) } }
-            h1 { (number) " " (stage_tag(ctx, application.stage())) }
-            @if status == StatusCode::CONFLICT { div class="summary" role="alert" { p { (ctx.t("staff-conflict")) } } }
-            @if !shown.errors.is_empty() { div class="summary" role="alert" { ul { @for error in &shown.errors { li { a href={"#" (error.field)} { (error_words(ctx, error)) } } } } } }
+            h1 { (number) " " (stage_tag(ctx, application.stage()))
+                @if work.enhanced_at.is_some() { " " span class="tag" { (ctx.t("flag-enhanced")) } }
+                @if work.hold().is_some() { " " span class="tag" { (ctx.t("flag-held")) } }
+            }
+            @if status == StatusCode::CONFLICT { div class="summary" role="alert" { p { (ctx.t("staff-conflict")) } (typed(ctx, shown)) } }
+            @if !shown.errors.is_empty() { div class="summary" role="alert" { ul { @for error in &shown.errors { li { (error_words(ctx, error)) } } } } }
             (whose_move(ctx, application))
-            (acts(ctx, officer, application, shown))
+            @if let Some((holder, at)) = work.claimed { p { (ctx.t("claimed-by")) " " strong { (names.of(ctx, holder)) } " " span class="hint" { (instant(ctx, at)) } } }
+            @if let Some(hold) = work.hold() { p class="advice" { (ctx.with("held-words", &[("day", &day(ctx, hold.until))])) " " (ctx.t(&format!("hold-reason-{}", hold.reason))) } }
+            (pointed_out(ctx, &doubles))
+            (acts::card(ctx, officer, application, shown))
+            (notes(ctx, application, &names))
             (identity(ctx, applicant, application))
             (viewer(ctx, application))
             (confirm::sections(ctx, applicant, application, false))
             (experience::pointed_out(ctx, application))
+            (supplements(ctx, application, &names))
+            (others(ctx, applicant, application))
             section { h2 { (ctx.t("timeline")) } (who_did(ctx, &application.timeline, &names)) }
         },
     ))
 }
 
-fn who_did(ctx: &Ctx, timeline: &[TimelineEntry], names: &[(String, String)]) -> Markup {
-    let name = |by: &str| match by.split_once(':') {
-        Some((_, id)) => {
-            names.iter().find(|(known, _)| known == id).map_or_else(|| ctx.t("by-staff"), |(_, name)| name.clone())
+/// What was typed on a page that is not true any more: nothing of it is lost.
+fn typed(ctx: &Ctx, shown: &Shown) -> Markup {
+    let words = ["note", "remark", "message", "answer", "institution"];
+    let kept: Vec<&String> = words.iter().filter_map(|name| shown.raw.get(*name)).filter(|v| !v.is_empty()).collect();
+    html! { @if !kept.is_empty() { p { (ctx.t("conflict-typed")) } @for words in kept { p class="words" { (words) } } } }
+}
+
+/// The same paper in another account.
+fn pointed_out(ctx: &Ctx, doubles: &[QueueRow]) -> Markup {
+    html! {
+        @if !doubles.is_empty() {
+            div class="advice" {
+                p { strong { (ctx.t("doubles-words")) } }
+                ul { @for row in doubles { li { a href={"/staff/case/" (row.application)} { (row.number) } " " (stage_tag(ctx, row.stage)) } } }
+            }
         }
+    }
+}
+
+fn notes(ctx: &Ctx, application: &Application, names: &Names) -> Markup {
+    let words = &application.casework.words;
+    html! {
+        @if !words.is_empty() {
+            section { h2 { (ctx.t("notes-title")) }
+                @for entry in words.iter().rev() {
+                    article class="note" {
+                        p class="hint" { (instant(ctx, entry.at)) " · " (names.of(ctx, entry.by)) " "
+                            @if entry.to_applicant { span class="tag" { (ctx.t("note-to-applicant")) } } }
+                        p class="words" { (entry.text) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn who_did(ctx: &Ctx, timeline: &[TimelineEntry], names: &Names) -> Markup {
+    let name = |by: &str| match by.split_once(':') {
+        Some((_, id)) => id.parse().map_or_else(|_| ctx.t("by-staff"), |id| names.of(ctx, id)),
         None => ctx.t(&format!("by-{by}")),
     };
     html! {
@@ -92,14 +161,28 @@ fn who_did(ctx: &Ctx, timeline: &[TimelineEntry], names: &[(String, String)]) ->
     }
 }
 
+/// Identity, and the records beside what the applicant says of studies and days abroad.
 fn identity(ctx: &Ctx, applicant: &Applicant, application: &Application) -> Markup {
     let state = verification::state(ctx, application);
     let real_name = ctx.t(if applicant.account.real_name_confirmed { "real-name-confirmed" } else { "real-name-open" });
+    let said = |name: &str| form::text(&application.credential, name).to_owned();
     html! {
         section {
             h2 { (ctx.t("step-verification")) }
             (rows(&[(ctx.t("real-name"), real_name), (ctx.t("step-verification"), state)]))
             @if let Some(Records::Ready { crossings }) = application.verification().map(|last| &last.records) {
+                @let span = (form::month(&application.credential, "start"), form::month(&application.credential, "end"));
+                @if let (Some(from), Some(to)) = span {
+                    // Up to the end of the last month.
+                    @let to = to.checked_add_months(chrono::Months::new(1)).unwrap_or(to);
+                    @let counted = days_abroad(crossings, from, to);
+                    (rows(&[
+                        (ctx.t("field-days_abroad"), said("days_abroad")),
+                        (ctx.t("days-counted"), counted.days.to_string()),
+                    ]))
+                    @if form::text(&application.credential, "days_abroad").parse::<i64>().is_ok_and(|said| (said - counted.days).abs() > 30) { p class="advice" { (ctx.t("days-differ")) } }
+                    @for gap in &counted.gaps { p class="caution" { (ctx.with("days-gap", &[("from", &day(ctx, gap.0)), ("to", &day(ctx, gap.1))])) } }
+                }
                 table {
                     caption { (ctx.t("records-title")) }
                     thead { tr { th scope="col" { (ctx.t("records-date")) } th scope="col" { (ctx.t("records-direction")) } th scope="col" { (ctx.t("records-port")) } } }
@@ -112,155 +195,125 @@ fn identity(ctx: &Ctx, applicant: &Applicant, application: &Application) -> Mark
     }
 }
 
+/// Whether an officer may see it: what is being prepared for a supplement or a review is not sent yet.
+fn is_sent(application: &Application, image: &Material) -> bool {
+    match image.purpose {
+        Purpose::Application => true,
+        Purpose::Supplement(id) => {
+            application.casework.supplements.iter().any(|known| known.id == id && known.ended.is_some())
+        }
+        Purpose::Review(id) => {
+            application.casework.reviews.iter().any(|known| known.id == id && known.asked_at.is_some())
+        }
+    }
+}
+
 fn viewer(ctx: &Ctx, application: &Application) -> Markup {
+    let sent = |image: &&Material| matches!(image.verdict, Verdict::Good { .. }) && is_sent(application, image);
     html! {
         section {
             h2 { (ctx.t("step-materials")) }
-            ul class="images" { @for image in &application.materials { @if let Verdict::Good { .. } = image.verdict {
+            ul class="images" { @for image in application.materials.iter().filter(sent) {
                 li {
-                    a href={"/staff/case/" (application.id) "/image/" (image.id)} target="_blank" rel="noopener" {
+                    a href={"/staff/case/" (application.id) "/view/" (image.id)} {
                         img src={"/staff/case/" (application.id) "/image/" (image.id)} alt={(ctx.t(&format!("slot-{}", image.slot))) " " (image.file_name)} width="160" height="160" loading="lazy";
                     }
-                    div { p { (ctx.t(&format!("slot-{}", image.slot))) } p class="hint" { (image.file_name) } }
+                    div { p { (ctx.t(&format!("slot-{}", image.slot)))
+                            @if image.purpose != Purpose::Application { " " span class="tag" { (ctx.t("image-later")) } } }
+                        p class="hint" { (image.file_name) }
+                        @if let Verdict::Good { advice, .. } = &image.verdict { @for each in advice { p class="caution" { (ctx.t(&format!("advice-{}", each.code()))) } } } }
                 }
-            } } }
+            } }
         }
     }
 }
 
-/// `GET /staff/case/{id}/image/{material}`
-pub async fn image(ctx: Ctx, path: web::Path<(String, String)>) -> Answer {
+fn supplements(ctx: &Ctx, application: &Application, names: &Names) -> Markup {
+    let ended = application.casework.supplements.iter().filter_map(|known| Some((known, known.ended.as_ref()?)));
+    html! {
+        @for (known, (at, how)) in ended {
+            section class="card" {
+                h2 { (ctx.t("supplement-title")) " " span class="tag" { (ctx.t(&format!("supplement-how-{}", how.code()))) } }
+                p class="hint" { (names.of(ctx, known.by)) " " (instant(ctx, known.asked_at)) " → " (instant(ctx, *at)) }
+                p { (ctx.t(&format!("supplement-reason-{}", known.reason))) " " (known.note) }
+            }
+        }
+    }
+}
+
+/// Other cases of the same person.
+fn others(ctx: &Ctx, applicant: &Applicant, application: &Application) -> Markup {
+    let others: Vec<_> =
+        applicant.applications.iter().filter(|other| other.id != application.id && other.number.is_some()).collect();
+    html! {
+        @if !others.is_empty() {
+            section { h2 { (ctx.t("other-cases")) }
+                ul { @for other in others { li { a href={"/staff/case/" (other.id)} { (other.number.clone().unwrap_or_default()) } " " (other.title(ctx.language())) " " (stage_tag(ctx, other.stage())) } } }
+            }
+        }
+    }
+}
+
+async fn one_image(ctx: &Ctx, path: (String, String)) -> Result<(Arc<Applicant>, Arc<Application>, Material), Failure> {
     let officer = ctx.officer(Act::ViewCases).await?;
-    let (id, material) = path.into_inner();
-    let (_, application) = load(&ctx, &id).await?;
-    let wanted: MaterialId = material.parse().map_err(|_| Rejection::NotFound)?;
-    let image = application.materials.iter().find(|image| image.id == wanted).ok_or(Rejection::NotFound)?;
+    let (applicant, application) = load(ctx, &path.0).await?;
+    let wanted: MaterialId = path.1.parse().map_err(|_| Rejection::NotFound)?;
+    let image = application.materials.iter().find(|image| image.id == wanted && is_sent(&application, image));
+    let image = image.ok_or(Rejection::NotFound)?.clone();
     let (by, now) = (officer.id, ctx.now());
     let entry = AuditEntry { by: Actor::Staff(by), act: "viewed-material", subject: format!("material:{wanted}") };
     ctx.db(move |store| store.note(&entry, now)).await?;
-    materials::serve(&ctx, image, false).await
+    Ok((applicant, application, image))
 }
 
-fn form(ctx: &Ctx, application: &Application, act: &str, body: &Markup) -> Markup {
-    html! {
-        form method="post" action={"/staff/case/" (application.id)} class="act" {
-            (token(ctx))
-            input type="hidden" name="seen" value=(Seen::of(application));
-            input type="hidden" name="act" value=(act);
-            (body)
-        }
-    }
+/// How an image is looked at.
+#[derive(Deserialize)]
+pub struct Look {
+    turns: Option<u8>,
+    zoom: Option<u16>,
 }
 
-fn reasons(ctx: &Ctx, id: &str, shown: &Shown) -> Markup {
-    let chosen = shown.raw.get("reason").map_or("", String::as_str);
-    html! {
-        label for=(id) { (ctx.t("decision-reason")) }
-        select id=(id) name="reason" {
-            option value="" { (ctx.t("choose")) }
-            @for reason in REASONS { option value=(reason) selected[reason == chosen] { (ctx.t(&format!("reason-{reason}"))) } }
-        }
-    }
+/// `GET /staff/case/{id}/image/{material}`
+pub async fn image(ctx: Ctx, path: web::Path<(String, String)>, look: web::Query<Look>) -> Answer {
+    let (_, _, mut image) = one_image(&ctx, path.into_inner()).await?;
+    image.turns = (image.turns + look.turns.unwrap_or(0) % 4) % 4;
+    upload::serve(&ctx, &image, false).await
 }
 
-fn note(ctx: &Ctx, id: &str, shown: &Shown) -> Markup {
-    html! {
-        label for=(id) { (ctx.t("decision-note")) }
-        textarea id=(id) name="note" rows="2" { (shown.raw.get("note").map_or("", String::as_str)) }
-    }
-}
-
-fn acts(ctx: &Ctx, officer: &Officer, application: &Application, shown: &Shown) -> Markup {
-    html! {
-        section class="card acts" {
-            h2 { (ctx.t("acts")) }
-            @match application.stage() {
-                Stage::Screening if officer.may(Act::Accept) => {
-                    (form(ctx, application, "accept", &html! { p { (ctx.t("act-accept-words")) } button type="submit" { (ctx.t("act-accept")) } }))
-                    details open[!shown.errors.is_empty()] { summary { (ctx.t("act-not-accept")) }
-                        (form(ctx, application, "not-accept", &html! { (reasons(ctx, "reason", shown)) (note(ctx, "note", shown)) button type="submit" class="danger" { (ctx.t("act-not-accept")) } }))
-                    }
+/// `GET /staff/case/{id}/view/{material}`: large, turned and zoomed by links, beside the answers.
+pub async fn look(ctx: Ctx, path: web::Path<(String, String)>, look: web::Query<Look>) -> Answer {
+    let (applicant, application, image) = one_image(&ctx, path.into_inner()).await?;
+    let turns = look.turns.unwrap_or(0) % 4;
+    let zoom = look.zoom.filter(|zoom| [100, 150, 200, 300].contains(zoom)).unwrap_or(100);
+    let here = format!("/staff/case/{}/view", application.id);
+    let sent: Vec<_> = application
+        .materials
+        .iter()
+        .filter(|image| matches!(image.verdict, Verdict::Good { .. }) && is_sent(&application, image))
+        .collect();
+    let at = sent.iter().position(|known| known.id == image.id).unwrap_or(0);
+    let beside =
+        |place: Option<usize>| place.and_then(|place| sent.get(place)).map(|image| format!("{here}/{}", image.id));
+    let title = format!("{} {}", ctx.t(&format!("slot-{}", image.slot)), image.file_name);
+    Ok(Page::new(title.clone()).staff().show(
+        &ctx,
+        html! {
+            p class="crumbs" { a href={"/staff/case/" (application.id)} { (application.number.clone().unwrap_or_default()) } }
+            h1 { (title) }
+            nav class="tabs" aria-label=(ctx.t("viewer-title")) {
+                @if let Some(before) = beside(at.checked_sub(1)) { a href=(before) rel="prev" { (ctx.t("viewer-before")) } }
+                @if let Some(after) = beside(at.checked_add(1)) { a href=(after) rel="next" { (ctx.t("viewer-after")) } }
+                a href={(here) "/" (image.id) "?turns=" ((turns + 1) % 4) "&zoom=" (zoom)} { (ctx.t("image-rotate")) }
+                @for each in [100, 150, 200, 300] {
+                    a href={(here) "/" (image.id) "?turns=" (turns) "&zoom=" (each)} aria-current=[(each == zoom).then_some("page")] { (each) "%" }
                 }
-                Stage::Assessing if officer.may(Act::Propose) => {
-                    @if let Some(why) = &application.sent_back { p class="advice" { (ctx.t("sent-back-words")) " " (why) } }
-                    (form(ctx, application, "propose", &html! {
-                        fieldset class="field" { legend { (ctx.t("act-propose")) }
-                            @for outcome in Outcome::ALL {
-                                div class="choice" {
-                                    input type="radio" id={"outcome-" (outcome.code())} name="outcome" value=(outcome.code()) checked[shown.raw.get("outcome").is_some_and(|code| code == outcome.code())];
-                                    label for={"outcome-" (outcome.code())} { (ctx.t(&format!("outcome-{}", outcome.code()))) }
-                                }
-                            }
-                        }
-                        (reasons(ctx, "reason", shown)) (note(ctx, "note", shown))
-                        button type="submit" { (ctx.t("act-propose")) }
-                    }))
-                }
-                Stage::Proposed => {
-                    @if let Some(proposal) = &application.proposal {
-                        p { (ctx.t("act-proposed")) " " strong { (ctx.t(&format!("outcome-{}", proposal.outcome.code()))) }
-                            @if let Some(reason) = &proposal.reason { " · " (ctx.t(&format!("reason-{reason}"))) } }
-                        @if !proposal.note.is_empty() { p { (proposal.note) } }
-                        @if officer.may(Act::Approve) && proposal.by == officer.id { p class="advice" { (ctx.t("rejection-own-proposal")) } }
-                        @else if officer.may(Act::Approve) {
-                            (form(ctx, application, "approve", &html! { button type="submit" { (ctx.t("act-approve")) } }))
-                            details open[!shown.errors.is_empty()] { summary { (ctx.t("act-send-back")) }
-                                (form(ctx, application, "send-back", &html! { (note(ctx, "note", shown)) button type="submit" class="secondary" { (ctx.t("act-send-back")) } }))
-                            }
-                        } @else { p { (ctx.t("acts-others")) } }
-                    }
-                }
-                Stage::Screening | Stage::Assessing => p { (ctx.t("acts-others")) },
-                _ => p { (ctx.t("acts-none")) },
             }
-        }
-    }
-}
-
-/// `POST /staff/case/{id}`
-pub async fn act(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
-    let officer = ctx.officer(Act::ViewCases).await?;
-    let (applicant, application) = load(&ctx, &id).await?;
-    let text = |name: &str| posted.get(name).to_owned();
-    let act = match posted.get("act") {
-        "accept" => OfficerAct::Accept,
-        "not-accept" => OfficerAct::NotAccept { reason: text("reason"), note: text("note") },
-        "propose" => match Outcome::from_code(posted.get("outcome")) {
-            Some(outcome) => {
-                OfficerAct::Propose { outcome, reason: posted.some("reason").map(str::to_owned), note: text("note") }
-            }
-            None => {
-                let shown = Shown::wrong(posted.0.clone(), vec![FieldError::new("outcome-certificate", "choose")]);
-                return view(&ctx, &officer, &applicant, &application, StatusCode::UNPROCESSABLE_ENTITY, &shown).await;
+            div class="beside" {
+                div class="pane" tabindex="0" role="region" aria-label=(ctx.t("viewer-title")) {
+                    img class={"zoom-" (zoom)} src={"/staff/case/" (application.id) "/image/" (image.id) "?turns=" (turns)} alt=(title);
+                }
+                div class="pane" tabindex="0" role="region" aria-label=(ctx.t("case-answers")) { (confirm::sections(&ctx, &applicant, &application, false)) }
             }
         },
-        "approve" => OfficerAct::Approve,
-        "send-back" => OfficerAct::SendBack { note: text("note") },
-        _ => return Err(Rejection::NotFound.into()),
-    };
-    // A page that says nothing has seen nothing.
-    let Some(seen) = Seen::parse(posted.get("seen")) else {
-        return view(&ctx, &officer, &applicant, &application, StatusCode::CONFLICT, &Shown::of(posted.0.clone()))
-            .await;
-    };
-    let command = Decide { application: application.id, officer: officer.clone(), act, seen };
-    match ctx.site().tree.command(applicant.id, command).await {
-        Ok(stage) => {
-            if stage == Stage::Decided {
-                ctx.site().tree.world.wake.certificates();
-            }
-            ctx.site().tree.world.wake.refunds();
-            ctx.flash("flash-decided");
-            Ok::<HttpResponse, Failure>(ctx.redirect(&format!("/staff/case/{}", application.id)))
-        }
-        Err(Refusal::Rejected(Rejection::Form(errors))) => {
-            let shown = Shown::wrong(posted.0.clone(), errors);
-            view(&ctx, &officer, &applicant, &application, StatusCode::UNPROCESSABLE_ENTITY, &shown).await
-        }
-        Err(Refusal::Rejected(Rejection::Stale)) => {
-            let (applicant, application) = load(&ctx, &id).await?;
-            view(&ctx, &officer, &applicant, &application, StatusCode::CONFLICT, &Shown::of(posted.0.clone())).await
-        }
-        Err(refusal) => Err(refusal.into()),
-    }
+    ))
 }

@@ -2,6 +2,7 @@
 //! one person proposes and another confirms.
 
 use actix_web::web;
+use chrono::{DateTime, Utc};
 use domain::Rejection;
 use domain::effects::{Actor, AuditEntry};
 use domain::money::Fen;
@@ -12,13 +13,13 @@ use store::DiscrepancyRow;
 
 use crate::staff::ledger;
 use crate::web::Answer;
-use crate::web::components::{day, instant};
+use crate::web::components::{cursor_instant, day, instant};
 use crate::web::ctx::Ctx;
 use crate::web::layout::{Page, token};
 use crate::web::posted::Posted;
 
 const DAYS: i64 = 31;
-const ROWS: i64 = 200;
+const ROWS: i64 = 50;
 /// Longest resolution, in characters.
 const WORDS_MOST: usize = 500;
 
@@ -26,15 +27,29 @@ const WORDS_MOST: usize = 500;
 #[derive(Deserialize)]
 pub struct View {
     resolved: Option<u8>,
+    after: Option<String>,
+}
+
+fn cursor(text: &str) -> Option<(DateTime<Utc>, String)> {
+    let (micros, id) = text.split_once('.')?;
+    Some((cursor_instant(micros)?, id.to_owned()))
 }
 
 /// `GET /staff/clearing`
 pub async fn show(ctx: Ctx, view: web::Query<View>) -> Answer {
     let officer = ctx.officer(Act::HandleMoney).await?;
     let open = view.resolved.is_none();
+    let after = view.after.as_deref().and_then(cursor);
     let (days, found, names) = ctx
-        .db(move |store| Ok((store.clearing_days(DAYS)?, store.discrepancies(open, ROWS)?, store.staff_names()?)))
+        .db(move |store| {
+            Ok((store.clearing_days(DAYS)?, store.discrepancies(open, after, ROWS)?, store.staff_names()?))
+        })
         .await?;
+    let more = found.last().filter(|_| found.len() == usize::try_from(ROWS).unwrap_or(0)).map(|row| {
+        let at = row.resolved.as_ref().map_or(row.opened_at, |(at, _)| *at).timestamp_micros();
+        let view = if open { "" } else { "resolved=1&" };
+        format!("/staff/clearing?{view}after={at}.{}", row.id)
+    });
     let name = |id: &Option<String>| {
         let known = names.iter().find(|(known, _)| Some(known) == id.as_ref());
         known.map_or_else(String::new, |(_, name)| name.clone())
@@ -51,6 +66,7 @@ pub async fn show(ctx: Ctx, view: web::Query<View>) -> Answer {
             }
             @if found.is_empty() { p class="empty" { (ctx.t("clearing-none")) } }
             @for row in &found { (one(&ctx, row, &me, &name)) }
+            @if let Some(more) = more { p { a href=(more) { (ctx.t("queue-more")) } } }
             table {
                 caption { (ctx.t("clearing-days")) }
                 thead { tr { th scope="col" { (ctx.t("records-date")) } th scope="col" { (ctx.t("clearing-fetched")) } th scope="col" class="amount" { (ctx.t("clearing-lines")) } th scope="col" class="amount" { (ctx.t("clearing-matched")) } } }

@@ -1,5 +1,6 @@
 //! The officers' pages.
 
+pub mod acts;
 pub mod case;
 pub mod clearing;
 pub mod ledger;
@@ -19,6 +20,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/staff/code", web::post().to(login::second))
         .route("/staff/logout", web::post().to(login::leave))
         .route("/staff", web::get().to(queue::show))
+        .route("/staff/search", web::post().to(queue::find))
+        .route("/staff/claims", web::post().to(queue::claim))
         .route("/staff/refunds", web::get().to(refunds::show))
         .route("/staff/refund/{application}/{refund}", web::get().to(refunds::one))
         .route("/staff/refund/{application}/{refund}", web::post().to(refunds::act))
@@ -26,6 +29,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/staff/transfers", web::post().to(transfers::make))
         .route("/staff/transfers/{batch}", web::get().to(transfers::one))
         .route("/staff/transfers/{batch}/close", web::post().to(transfers::finish))
+        .route("/staff/transfers/{batch}/dissolve", web::post().to(transfers::dissolve))
         .route("/staff/transfers/{batch}/release", web::post().to(transfers::release))
         .route("/staff/transfers/{batch}/file.csv", web::get().to(transfers::file))
         .route("/staff/transfers/{batch}/answers", web::post().to(transfers::answers))
@@ -36,6 +40,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/staff/payment/{application}/ask", web::post().to(ledger::ask))
         .route("/staff/payment/{application}", web::get().to(ledger::story))
         .route("/staff/case/{id}", web::get().to(case::show))
-        .route("/staff/case/{id}", web::post().to(case::act))
+        .route("/staff/case/{id}", web::post().to(acts::act))
+        .route("/staff/case/{id}/view/{material}", web::get().to(case::look))
         .route("/staff/case/{id}/image/{material}", web::get().to(case::image));
 }

@@ -65,7 +65,11 @@ pub async fn show(ctx: Ctx) -> Answer {
             @if batches.is_empty() { p class="empty" { (ctx.t("transfers-empty")) } }
             ul { @for batch in &batches {
                 li { a href={"/staff/transfers/" (batch.id)} { (instant(&ctx, batch.made_at)) } " "
-                    span class="tag" { (ctx.t(if batch.released.is_some() { "transfers-released" } else { "transfers-made" })) } }
+                    span class="tag" { (ctx.t(match (&batch.released, &batch.dissolved) {
+                        (Some(_), _) => "transfers-released",
+                        (_, Some(_)) => "transfers-dissolved",
+                        _ => "transfers-made",
+                    })) } }
             } }
         },
     ))
@@ -200,11 +204,15 @@ fn page(ctx: &Ctx, officer: &Officer, batch: &Batch, typed: &str, wrong: &[Wrong
                         textarea id="answers" name="answers" rows="5" spellcheck="false" { (typed) }
                         button type="submit" { (ctx.t("transfers-answers-do")) }
                     }
-                } @else if batch.row.hash.is_none() {
+                } @else if batch.row.dissolved.is_some() { p { (ctx.t("transfers-dissolved-words")) } }
+                @else if batch.row.hash.is_none() {
                     form method="post" action={(to) "/close"} class="act" { (token(ctx)) p { (ctx.t("transfers-open")) } button type="submit" { (ctx.t("transfers-close")) } }
                 } @else if own { p class="advice" { (ctx.t("transfers-own")) } }
                 @else {
                     form method="post" action={(to) "/release"} class="act" { (token(ctx)) input type="hidden" name="seen" value=(batch.row.hash.clone().unwrap_or_default()); p { (ctx.t("refund-approve-words")) } button type="submit" { (ctx.t("transfers-release")) } }
+                }
+                @if batch.row.released.is_none() && batch.row.dissolved.is_none() {
+                    form method="post" action={(to) "/dissolve"} class="act" { (token(ctx)) p { (ctx.t("transfers-dissolve-words")) } button type="submit" class="secondary" { (ctx.t("transfers-dissolve")) } }
                 }
             }
             table {
@@ -235,6 +243,20 @@ pub async fn release(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer 
     let seen = posted.get("seen").to_owned();
     let done = ctx.db(move |store| store.release_batch(batch, by, &seen, now)).await?;
     if !done && row.released.is_none() {
+        return Err(Rejection::Stale.into());
+    }
+    ctx.site().tree.world.wake.refunds();
+    ctx.flash("flash-decided");
+    Ok(ctx.redirect(&format!("/staff/transfers/{batch}")))
+}
+
+/// `POST /staff/transfers/{batch}/dissolve`: one that is not to be released; what was in it waits for the next.
+pub async fn dissolve(ctx: Ctx, id: web::Path<String>, _: Posted) -> Answer {
+    let officer = ctx.officer(Act::HandleMoney).await?;
+    let batch: BatchId = id.parse().map_err(|_| Rejection::NotFound)?;
+    let now = ctx.now();
+    note(&ctx, &officer, "batch-dissolved", batch).await?;
+    if !ctx.db(move |store| store.dissolve_batch(batch, now)).await? {
         return Err(Rejection::Stale.into());
     }
     ctx.site().tree.world.wake.refunds();

@@ -54,17 +54,22 @@ pub fn stage_tag(ctx: &Ctx, stage: Stage) -> Markup {
 /// Whose move it is, since when, by when.
 pub fn whose_move(ctx: &Ctx, application: &Application) -> Markup {
     let stage = application.stage();
-    let expected = application.expected(&ctx.site().tree.world.calendar);
+    let expected = application.expected(&ctx.site().tree.world.calendar, ctx.today());
     let days = application.working_days().to_string();
     html! {
         dl class="move" {
-            div { dt { (ctx.t("move-who")) } dd { (ctx.t(&format!("mover-{}", stage.mover().code()))) } }
+            div { dt { (ctx.t("move-who")) } dd { (ctx.t(&format!("mover-{}", application.mover().code()))) } }
             div { dt { (ctx.t("move-since")) } dd { (instant(ctx, application.since())) } }
+            @if let Some(open) = application.casework.supplement().filter(|_| stage == Stage::Supplement) {
+                div { dt { (ctx.t("supplement-until")) } dd { (day(ctx, open.until)) } }
+            }
             @if stage == Stage::Draft || stage == Stage::Submitted || stage == Stage::Screening {
                 div { dt { (ctx.t("expected")) } dd { (ctx.with("expected-before", &[("days", &days)])) } }
-            } @else if let Some(due) = expected.filter(|_| matches!(stage, Stage::Assessing | Stage::Proposed)) {
+            } @else if let Some(due) = expected.filter(|_| matches!(stage, Stage::Assessing | Stage::Verifying | Stage::Supplement | Stage::Proposed)) {
                 div { dt { (ctx.t("expected")) } dd {
                     (day(ctx, due.date))
+                    @if stage == Stage::Supplement { " " span class="hint" { (ctx.t("expected-paused")) } }
+                    @if due.date < ctx.today() { " " span class="hint" { (ctx.t("expected-passed")) } }
                     @if due.provisional { " " span class="hint" { (ctx.t("expected-provisional")) } }
                 } }
             }

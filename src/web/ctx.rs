@@ -169,6 +169,8 @@ impl Ctx {
             ["apply", id, "reopen"] => format!("/apply/{id}/payment"),
             ["staff", "payment", id, "ask"] => format!("/staff/payment/{id}"),
             ["case", id, "refund", "bank"] => format!("/case/{id}/refund"),
+            ["case", id, "supplement", _] => format!("/case/{id}/supplement"),
+            ["case", id, "review", "images"] => format!("/case/{id}/review"),
             ["account", "password" | "contact" | "logout-everywhere"] => "/account".into(),
             ["register", id, "code" | "edit"] => format!("/register/{id}"),
             ["pay", "return"] => "/payments".into(),

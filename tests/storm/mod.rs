@@ -6,14 +6,20 @@ mod world;
 use chrono::TimeDelta;
 use domain::Rejection;
 use domain::application::Application;
+use domain::calendar;
 use domain::case::Outcome;
+use domain::casework::{CaseAct, WithdrawApplication, WorkCase};
 use domain::decision::{Decide, OfficerAct, Seen};
 use domain::ids::{ApplicantId, ApplicationId, StaffId};
 use domain::money::FEE;
 use domain::payment::AttemptState;
-use domain::refund::{AskRefund, BankInput, FinanceAct, HandleRefund, MoveTransfer, Refund, RefundState, TransferStep};
+use domain::refund::{
+    AskRefund, BankInput, Cause, FinanceAct, HandleRefund, MoveTransfer, Refund, RefundState, TransferStep,
+};
+use domain::review::{AskReview, BeginReview, DecideReview, ReviewAct};
 use domain::settlement::{AskGatewayNow, OpenAttempt};
 use domain::staff::{Officer, Role};
+use domain::supplement::{AskSupplement, HandleSupplement, SupplementAct};
 use sandbox::{OrderState, RefundPlay};
 
 use world::{Dice, World};
@@ -100,8 +106,13 @@ impl Player<'_> {
             None => self.world.store.make_batch(StaffId::fresh(), refund.asked_at).unwrap(),
         };
         let end = if self.dice.one_in(5) { TransferStep::SentBack } else { TransferStep::PaidOut };
-        for step in [TransferStep::Put, TransferStep::Released, TransferStep::Released, end, end, TransferStep::PaidOut]
-        {
+        // Some batches are dissolved, and what was in them waits for the next.
+        let steps = if self.dice.one_in(4) {
+            vec![TransferStep::Put, TransferStep::TakenOut, TransferStep::TakenOut]
+        } else {
+            vec![TransferStep::Put, TransferStep::Released, TransferStep::Released, end, end, TransferStep::PaidOut]
+        };
+        for step in steps {
             let (application, refund, answer) = (self.application, refund.id, "stormy".to_owned());
             let moved = MoveTransfer { application, refund, batch, step, answer };
             let _ = self.world.tree.command(self.applicant, moved).await;
@@ -130,7 +141,7 @@ impl Player<'_> {
     async fn step(&mut self) {
         let tree = std::sync::Arc::clone(&self.world.tree);
         let (applicant, application) = (self.applicant, self.application);
-        match self.dice.below(20) {
+        match self.dice.below(26) {
             0..=4 => {
                 let card = CARDS[self.dice.below(CARDS.len())];
                 self.log.push(format!("pay {}", &card[17..]));
@@ -216,6 +227,66 @@ impl Player<'_> {
                 let nth = 1 + self.dice.below(3);
                 self.log.push(format!("panic at {place}#{nth}"));
                 self.world.break_at(Some(&format!("panic:{place}#{nth}")));
+            }
+            19 => {
+                self.log.push("withdraw".into());
+                let _ = tree.command(applicant, WithdrawApplication { application }).await;
+            }
+            20 => {
+                self.log.push("ask for further materials".into());
+                let seen = Seen::of(&self.state().await);
+                let command = AskSupplement {
+                    application,
+                    officer: officer(Role::Intake),
+                    slots: vec!["transcript".into()],
+                    reason: "missing".into(),
+                    note: "请补成绩单".into(),
+                    until: Some(calendar::today(tree.now()) + chrono::Days::new(20)),
+                    seen,
+                };
+                let _ = tree.command(applicant, command).await;
+            }
+            21 => {
+                let act = match self.dice.below(3) {
+                    0 => SupplementAct::Arrived("窗口".into()),
+                    1 => SupplementAct::GoOn("不再等待".into()),
+                    _ => SupplementAct::Extend(Some(calendar::today(tree.now()) + chrono::Days::new(30))),
+                };
+                self.log.push(format!("{act:?}"));
+                let (seen, officer) = (Seen::of(&self.state().await), officer(Role::Intake));
+                let _ = tree.command(applicant, HandleSupplement { application, officer, act, seen }).await;
+            }
+            22 => {
+                self.log.push("hold, or go on".into());
+                let act = if self.state().await.casework.hold().is_some() {
+                    CaseAct::Resume
+                } else {
+                    let until = Some(calendar::today(tree.now()) + chrono::Days::new(3));
+                    CaseAct::Hold { reason: "other".into(), until }
+                };
+                let (seen, officer) = (Seen::of(&self.state().await), officer(Role::Intake));
+                let _ = tree.command(applicant, WorkCase { application, officer, act, seen }).await;
+            }
+            23 => {
+                self.log.push("ask for a review".into());
+                let _ = tree.command(applicant, BeginReview { application }).await;
+                let (reason, words) = ("other".to_owned(), "请复核".to_owned());
+                let ask = AskReview { application, reason, words, understood: true, keep: false };
+                let _ = tree.command(applicant, ask).await;
+            }
+            24 => {
+                let note = "复核".to_owned();
+                let revised = [None, Some(Outcome::Certificate), Some(Outcome::Refusal)][self.dice.below(3)];
+                self.log.push(format!("review: {revised:?}"));
+                let reason = Some(if self.dice.one_in(2) { "false-material" } else { "not-recognised" }.to_owned());
+                let propose = match revised {
+                    None => ReviewAct::Uphold { note },
+                    outcome => ReviewAct::Revise { outcome, reason, note },
+                };
+                for (role, act) in [(Role::Evaluator, propose), (Role::Approver, ReviewAct::Approve)] {
+                    let (seen, officer) = (Seen::of(&self.state().await), officer(role));
+                    let _ = tree.command(applicant, DecideReview { application, officer, act, seen }).await;
+                }
             }
             18 if self.dice.one_in(4) => {
                 self.log.push("the process ends and is started again".into());
@@ -308,6 +379,12 @@ impl Player<'_> {
                 return Err(format!("{} was given back {} times", attempt.order, back.len()));
             }
             net -= back.iter().sum::<i64>();
+        }
+        // A review and a refund never stand side by side, and a review never follows one (R5.2).
+        if state.casework.review().is_some()
+            && state.refunds.iter().any(|refund| refund.cause == Cause::Asked && refund.is_open())
+        {
+            return Err("a review and a refund are open at once".into());
         }
         if paid > 1 {
             return Err("the application is paid twice".into());

@@ -137,6 +137,7 @@ impl World {
     pub fn wake(&self) {
         self.tree.world.wake.payments();
         self.tree.world.wake.refunds();
+        self.tree.world.wake.cases();
     }
 
     pub fn break_at(&self, order: Option<&str>) {
@@ -147,9 +148,11 @@ impl World {
     pub async fn settle(&self) {
         for _ in 0..2_000 {
             let now = self.clock.now();
-            let due = self.store.due_attempt(now).unwrap().is_some() || self.store.due_refund(now).unwrap().is_some();
+            let due = self.store.due_attempt(now).unwrap().is_some()
+                || self.store.due_refund(now).unwrap().is_some()
+                || self.store.due_case(now).unwrap().is_some();
             let busy = self.tree.reconcilers.children().iter().any(|child| {
-                let ours = child.name().starts_with("payment") || child.name().starts_with("refund");
+                let ours = ["payment", "refund", "case"].iter().any(|name| child.name().starts_with(name));
                 ours && (child.depth() > 0 || !child.healthy())
             });
             if !due && !busy {

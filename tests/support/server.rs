@@ -209,3 +209,11 @@ impl Drop for Server {
         let _ = self.child.wait();
     }
 }
+
+/// The outside world, and a service in it.
+pub fn world() -> (Outside, Server) {
+    let _ = rustls_provider();
+    let outside = Outside::start();
+    let server = Server::start(&outside);
+    (outside, server)
+}

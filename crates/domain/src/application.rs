@@ -4,7 +4,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::{self, Calendar, Due};
-use crate::case::{Decision, NotAccepted, Proposal, Stage};
+use crate::case::{Decision, Mover, NotAccepted, Proposal, Stage};
+use crate::casework::{Casework, ENHANCED_DAYS};
 use crate::certificate::Certificate;
 use crate::effects::TimelineEntry;
 use crate::experience::{self, Experience};
@@ -15,6 +16,7 @@ use crate::payment::{Attempt, AttemptState};
 use crate::person::Language;
 use crate::refund::Refund;
 use crate::steps::{self, ApplicationKind, StepName};
+use crate::supplement::Supplement;
 use crate::verification::{Records, Verification, VerificationState};
 
 /// Everything of one application. Attempts, materials, verifications, certificates and timeline have rows of their own.
@@ -67,6 +69,9 @@ pub struct Application {
     pub decision: Option<Decision>,
     /// When the applicant left it.
     pub withdrawn_at: Option<DateTime<Utc>>,
+    /// What officers and applicant did to the case beside its stages.
+    #[serde(default)]
+    pub casework: Casework,
     /// Attempts at step 1.
     #[serde(skip)]
     pub verifications: Vec<Verification>,
@@ -114,6 +119,7 @@ impl Application {
             sent_back: None,
             decision: None,
             withdrawn_at: None,
+            casework: Casework::default(),
             verifications: Vec::new(),
             materials: Vec::new(),
             attempts: Vec::new(),
@@ -130,9 +136,18 @@ impl Application {
         } else if self.not_accepted.is_some() {
             Stage::NotAccepted
         } else if self.decision.is_some() {
-            Stage::Decided
+            match self.casework.review() {
+                Some(_) if self.casework.supplement().is_some() => Stage::Supplement,
+                Some(review) if review.proposal.is_some() => Stage::ReviewProposed,
+                Some(_) => Stage::Reviewing,
+                None => Stage::Decided,
+            }
         } else if self.proposal.is_some() {
             Stage::Proposed
+        } else if self.paid_at.is_some() && self.casework.supplement().is_some() {
+            Stage::Supplement
+        } else if self.accepted_at.is_some() && self.casework.inquiry().is_some() {
+            Stage::Verifying
         } else if self.accepted_at.is_some() {
             Stage::Assessing
         } else if self.paid_at.is_some() {
@@ -149,8 +164,17 @@ impl Application {
         let proposed = self.proposal.as_ref().map(|proposal| proposal.at);
         let decided = self.decision.as_ref().map(|decision| decision.at);
         let refused = self.not_accepted.as_ref().map(|refusal| refusal.at);
-        let facts = [self.submitted_at, self.paid_at, self.accepted_at, proposed, decided, refused, self.withdrawn_at];
+        let worked = self.casework.since();
+        let facts =
+            [self.submitted_at, self.paid_at, self.accepted_at, proposed, decided, refused, self.withdrawn_at, worked];
         facts.into_iter().flatten().max().unwrap_or(self.created_at)
+    }
+
+    /// Whose move it is: after a deadline that passed an officer's, who decides how it goes on.
+    pub fn mover(&self) -> Mover {
+        let stage = self.stage();
+        let expired = self.casework.supplement().is_some_and(|open| open.expired_at.is_some());
+        if stage == Stage::Supplement && expired { Mover::Officer } else { stage.mover() }
     }
 
     /// The verification that counts: the last one.
@@ -199,13 +223,26 @@ impl Application {
 
     /// Working days from acceptance to the result, for this kind and country.
     pub fn working_days(&self) -> u32 {
+        if self.casework.enhanced_at.is_some() {
+            return ENHANCED_DAYS;
+        }
         steps::working_days(self.kind.unwrap_or(ApplicationKind::Foreign), form::text(&self.credential, "country"))
     }
 
-    /// 预计完成时间 (R2.14): none before acceptance, for then nobody can know.
-    pub fn expected(&self, calendar: &Calendar) -> Option<Due> {
-        let accepted = self.accepted_at?;
-        Some(calendar.add(calendar::today(accepted), self.working_days()))
+    /// 预计完成时间 (R2.14): none before acceptance, for then nobody can know. Every working day on which further
+    /// materials were waited for comes on top.
+    pub fn expected(&self, calendar: &Calendar, today: NaiveDate) -> Option<Due> {
+        let accepted = calendar::today(self.accepted_at?);
+        // What a review asks for comes after the result, and moves nothing.
+        let decided = self.casework.reviews.first().map(|review| review.of.at);
+        let counts = |supplement: &&Supplement| decided.is_none_or(|decided| supplement.asked_at < decided);
+        let paused = self.casework.supplements.iter().filter(counts).map(|supplement| {
+            let from = calendar::today(supplement.asked_at).max(accepted);
+            let to = supplement.ended.as_ref().map_or(today, |(at, _)| calendar::today(*at));
+            calendar.count(from, to)
+        });
+        let paused: u32 = paused.sum();
+        Some(calendar.add(accepted, self.working_days() + paused))
     }
 
     /// The attempt that paid.

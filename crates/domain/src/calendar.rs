@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, Utc, Weekday};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Beijing time, without daylight saving since 1991.
 pub fn beijing(now: DateTime<Utc>) -> DateTime<FixedOffset> {
@@ -15,8 +15,13 @@ pub fn today(now: DateTime<Utc>) -> NaiveDate {
     beijing(now).date_naive()
 }
 
+/// The first instant of a day in Beijing.
+pub fn midnight(day: NaiveDate) -> DateTime<Utc> {
+    day.and_time(chrono::NaiveTime::MIN).and_utc() - chrono::TimeDelta::hours(8)
+}
+
 /// A date that was computed, and whether it lies beyond the years whose notice is published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Due {
     /// The date.
     pub date: NaiveDate,
@@ -109,6 +114,12 @@ impl Calendar {
         }
         let fixed = matches!((date.month(), date.day()), (1, 1) | (5, 1 | 2) | (10, 1..=3));
         !weekend(date) && !fixed
+    }
+
+    /// How many working days lie after `from`, up to and with `to`.
+    pub fn count(&self, from: NaiveDate, to: NaiveDate) -> u32 {
+        let days = from.iter_days().skip(1).take_while(|day| *day <= to);
+        u32::try_from(days.filter(|day| self.is_working(*day)).count()).unwrap_or(u32::MAX)
     }
 
     /// The `count`-th working day after `start`.

@@ -15,12 +15,20 @@ pub enum Stage {
     Submitted,
     /// 已支付，待受理
     Screening,
+    /// 待补充材料
+    Supplement,
     /// 认证评估中
     Assessing,
+    /// 境外核查中
+    Verifying,
     /// 复审中
     Proposed,
     /// 认证完成
     Decided,
+    /// 复核中
+    Reviewing,
+    /// 复核结果待批准
+    ReviewProposed,
     /// 不予受理
     NotAccepted,
     /// 已退出
@@ -36,6 +44,8 @@ pub enum Mover {
     Officer,
     /// A second officer.
     SecondOfficer,
+    /// An institution abroad.
+    Institution,
     /// Nobody.
     Nobody,
 }
@@ -47,6 +57,7 @@ impl Mover {
             Self::Applicant => "applicant",
             Self::Officer => "officer",
             Self::SecondOfficer => "second-officer",
+            Self::Institution => "institution",
             Self::Nobody => "nobody",
         }
     }
@@ -54,13 +65,17 @@ impl Mover {
 
 impl Stage {
     /// All, in the order of a case's life.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Draft,
         Self::Submitted,
         Self::Screening,
+        Self::Supplement,
         Self::Assessing,
+        Self::Verifying,
         Self::Proposed,
         Self::Decided,
+        Self::Reviewing,
+        Self::ReviewProposed,
         Self::NotAccepted,
         Self::Withdrawn,
     ];
@@ -71,9 +86,13 @@ impl Stage {
             Self::Draft => "draft",
             Self::Submitted => "submitted",
             Self::Screening => "screening",
+            Self::Supplement => "supplement",
             Self::Assessing => "assessing",
+            Self::Verifying => "verifying",
             Self::Proposed => "proposed",
             Self::Decided => "decided",
+            Self::Reviewing => "reviewing",
+            Self::ReviewProposed => "review-proposed",
             Self::NotAccepted => "not-accepted",
             Self::Withdrawn => "withdrawn",
         }
@@ -84,12 +103,13 @@ impl Stage {
         Self::ALL.into_iter().find(|stage| stage.code() == code)
     }
 
-    /// Whose move it is.
+    /// Whose move it is; in [`Stage::Supplement`] an officer's once the deadline has passed.
     pub const fn mover(self) -> Mover {
         match self {
-            Self::Draft | Self::Submitted => Mover::Applicant,
-            Self::Screening | Self::Assessing => Mover::Officer,
-            Self::Proposed => Mover::SecondOfficer,
+            Self::Draft | Self::Submitted | Self::Supplement => Mover::Applicant,
+            Self::Screening | Self::Assessing | Self::Reviewing => Mover::Officer,
+            Self::Proposed | Self::ReviewProposed => Mover::SecondOfficer,
+            Self::Verifying => Mover::Institution,
             Self::Decided | Self::NotAccepted | Self::Withdrawn => Mover::Nobody,
         }
     }

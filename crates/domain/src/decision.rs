@@ -6,6 +6,7 @@ use crate::Rejection;
 use crate::applicant::Applicant;
 use crate::application::Application;
 use crate::case::{Decision, NotAccepted, Outcome, Proposal, REASONS, Stage};
+use crate::casework;
 use crate::certificate::{Certificate, Standing};
 use crate::command::Command;
 use crate::effects::{Actor, Effects, Moment, NoticeKind};
@@ -85,11 +86,11 @@ pub struct Decide {
     pub seen: Seen,
 }
 
-fn known_reason(reason: &str) -> Result<String, Rejection> {
+pub(crate) fn known_reason(reason: &str) -> Result<String, Rejection> {
     if REASONS.contains(&reason) { Ok(reason.to_owned()) } else { Err(Rejection::field("reason", "choose")) }
 }
 
-fn short_note(note: &str) -> Result<String, Rejection> {
+pub(crate) fn short_note(note: &str) -> Result<String, Rejection> {
     let note = note.trim();
     if note.chars().count() > NOTE_MOST {
         let error = crate::form::FieldError::new("note", "too-long").with("most", NOTE_MOST);
@@ -120,6 +121,7 @@ impl Command for Decide {
         match (&self.act, application.stage()) {
             (OfficerAct::Accept, Stage::Screening) => {
                 application.accepted_at = Some(at.now);
+                casework::moved(application, &account, "accepted", at, effects);
                 effects.happened(self.application, "accepted", by, "");
                 effects.tell(&account, NoticeKind::Accepted, &[("number", &number)]);
             }
@@ -174,7 +176,7 @@ impl Command for Decide {
             }
             _ => return Err(Rejection::NotNow("other-stage")),
         }
-        application.changed_at = at.now;
+        application.plan(at);
         Ok(application.stage())
     }
 }

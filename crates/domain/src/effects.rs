@@ -88,11 +88,35 @@ pub enum NoticeKind {
     NotAccepted,
     /// The result is there.
     Decided,
+    /// Further materials are asked for.
+    SupplementAsked,
+    /// The deadline for further materials comes near.
+    SupplementReminder,
+    /// The deadline for further materials has passed.
+    SupplementExpired,
+    /// Further materials arrived, online or by hand.
+    SupplementArrived,
+    /// An officer has a message; it stands on the case page alone.
+    Message,
+    /// The expected completion date has changed.
+    ExpectedChanged,
+    /// The expected completion date has passed.
+    Overdue,
+    /// The case is put on hold.
+    Held,
+    /// The case goes on.
+    Resumed,
+    /// The application was withdrawn.
+    Withdrawn,
+    /// A review was asked for.
+    ReviewAsked,
+    /// A review has ended.
+    ReviewEnded,
 }
 
 impl NoticeKind {
     /// All.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 27] = [
         Self::Code,
         Self::Registered,
         Self::PasswordChanged,
@@ -108,6 +132,18 @@ impl NoticeKind {
         Self::Accepted,
         Self::NotAccepted,
         Self::Decided,
+        Self::SupplementAsked,
+        Self::SupplementReminder,
+        Self::SupplementExpired,
+        Self::SupplementArrived,
+        Self::Message,
+        Self::ExpectedChanged,
+        Self::Overdue,
+        Self::Held,
+        Self::Resumed,
+        Self::Withdrawn,
+        Self::ReviewAsked,
+        Self::ReviewEnded,
     ];
 
     /// The code in rows and texts.
@@ -128,6 +164,18 @@ impl NoticeKind {
             Self::Accepted => "accepted",
             Self::NotAccepted => "not-accepted",
             Self::Decided => "decided",
+            Self::SupplementAsked => "supplement-asked",
+            Self::SupplementReminder => "supplement-reminder",
+            Self::SupplementExpired => "supplement-expired",
+            Self::SupplementArrived => "supplement-arrived",
+            Self::Message => "message",
+            Self::ExpectedChanged => "expected-changed",
+            Self::Overdue => "overdue",
+            Self::Held => "held",
+            Self::Resumed => "resumed",
+            Self::Withdrawn => "withdrawn",
+            Self::ReviewAsked => "review-asked",
+            Self::ReviewEnded => "review-ended",
         }
     }
 

@@ -50,6 +50,10 @@ id! {
     BatchId,
     /// One refund of one payment (退费).
     RefundId,
+    /// One request for further materials (补充材料).
+    SupplementId,
+    /// One review of a result (复核).
+    ReviewId,
     /// A certificate or notice that was issued.
     CertificateId,
     /// A member of staff.

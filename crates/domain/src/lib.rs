@@ -6,8 +6,10 @@
 pub mod account;
 pub mod applicant;
 pub mod application;
+pub mod attachment;
 pub mod calendar;
 pub mod case;
+pub mod casework;
 pub mod certificate;
 pub mod clearing;
 pub mod command;
@@ -26,14 +28,18 @@ pub mod person;
 pub mod refund;
 pub mod registration;
 pub mod rejection;
+pub mod review;
 pub mod settlement;
 pub mod staff;
 pub mod steps;
 pub mod submission;
+pub mod supplement;
 pub mod verification;
 
 #[cfg(test)]
 mod case_tests;
+#[cfg(test)]
+mod casework_tests;
 #[cfg(test)]
 mod tests;
 

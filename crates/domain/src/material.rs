@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::application::Application;
 use crate::country;
 use crate::form;
-use crate::ids::MaterialId;
+use crate::ids::{MaterialId, ReviewId, SupplementId};
 
 /// Largest upload that is taken: 20 MiB; an applicant's image is shrunk by the server, not by the applicant.
 pub const UPLOAD_MOST: usize = 20 * 1024 * 1024;
@@ -105,6 +105,8 @@ pub enum Flaw {
     TooLarge,
     /// A PDF that was named like an image, or sent as it is: pages must be images.
     Document,
+    /// The same picture is in the case already, perhaps turned or saved anew (R4.4).
+    Known,
 }
 
 impl Flaw {
@@ -118,7 +120,86 @@ impl Flaw {
             Self::TooSmall => "too-small",
             Self::TooLarge => "too-large",
             Self::Document => "document",
+            Self::Known => "known",
         }
+    }
+}
+
+/// What may be wrong with an image that can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Advice {
+    /// Hardly anything on it.
+    Blank,
+    /// Too dark to read well.
+    Dark,
+    /// Out of focus.
+    Blurred,
+    /// Few pixels: small print will not be readable.
+    Tiny,
+    /// The same picture lies in the case already.
+    Twin,
+}
+
+impl Advice {
+    /// The key of its text, after `advice-`.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Blank => "blank",
+            Self::Dark => "dark",
+            Self::Blurred => "blurred",
+            Self::Tiny => "tiny",
+            Self::Twin => "twin",
+        }
+    }
+}
+
+/// Rows and columns of a [`Look`].
+pub const LOOK_SIDE: usize = 16;
+/// Two pictures are the same if their cells differ by no more than so much on average, of 255.
+const LOOK_DIFFERS: u32 = 2;
+/// A page whose cells vary less than this on average is too empty to be told from another.
+const LOOK_EMPTY: u32 = 4;
+
+/// A picture from afar: the brightness of [`LOOK_SIDE`]² cells, in hexadecimal; empty where nobody looked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Look(pub String);
+
+impl Look {
+    /// The look of these cells, row by row.
+    pub fn of(cells: &[u8]) -> Self {
+        Self(cells.iter().map(|cell| format!("{cell:02x}")).collect())
+    }
+
+    fn cells(&self) -> Option<Vec<u32>> {
+        let pairs = self.0.as_bytes().chunks(2);
+        let cells: Option<Vec<u32>> = pairs
+            .map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u32::from_str_radix(pair, 16).ok()))
+            .collect();
+        cells.filter(|cells| cells.len() == LOOK_SIDE * LOOK_SIDE)
+    }
+
+    /// Whether both show the same picture, however turned and saved.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let (Some(mut mine), Some(theirs)) = (self.cells(), other.cells()) else { return false };
+        let count = u32::try_from(mine.len()).unwrap_or(1);
+        let mean = mine.iter().sum::<u32>() / count;
+        if mine.iter().map(|cell| cell.abs_diff(mean)).sum::<u32>() / count < LOOK_EMPTY {
+            return false;
+        }
+        for _ in 0..4 {
+            let apart: u32 = mine.iter().zip(&theirs).map(|(a, b)| a.abs_diff(*b)).sum();
+            if apart < LOOK_DIFFERS * count {
+                return true;
+            }
+            let turned = (0..mine.len()).filter_map(|at| {
+                let (row, column) = (at / LOOK_SIDE, at % LOOK_SIDE);
+                mine.get((LOOK_SIDE - 1 - column) * LOOK_SIDE + row).copied()
+            });
+            mine = turned.collect();
+        }
+        false
     }
 }
 
@@ -136,12 +217,31 @@ pub enum Verdict {
         height: u32,
         /// Hash of the cleaned copy in the blob store.
         shown: String,
+        /// What the picture looks like from afar, to know it again.
+        #[serde(default)]
+        look: Look,
+        /// What may be wrong with it; none of it refuses it.
+        #[serde(default)]
+        advice: Vec<Advice>,
     },
     /// No image that can be used.
     Bad {
         /// Why.
         flaw: Flaw,
     },
+}
+
+/// What an image was sent for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Step 6 of the application.
+    #[default]
+    Application,
+    /// Further materials that were asked for (R2.15).
+    Supplement(SupplementId),
+    /// A review (R4.3).
+    Review(ReviewId),
 }
 
 /// One uploaded image.
@@ -151,6 +251,9 @@ pub struct Material {
     pub id: MaterialId,
     /// The slot that it lies in.
     pub slot: String,
+    /// What it was sent for.
+    #[serde(default)]
+    pub purpose: Purpose,
     /// Place within the slot, ascending.
     pub place: u32,
     /// The name of the file as it was sent.
@@ -167,6 +270,22 @@ pub struct Material {
     pub received_at: DateTime<Utc>,
 }
 
+impl Material {
+    /// Whether `other` has the same content: the same bytes, or those of the copy that we show.
+    pub fn is_copy(&self, other: &Self) -> bool {
+        let shown = match &self.verdict {
+            Verdict::Good { shown, .. } => shown.as_str(),
+            _ => "",
+        };
+        self.id != other.id && (self.original == other.original || shown == other.original)
+    }
+
+    /// Whether both show the same picture, as far as both were looked at.
+    pub fn looks_like(&self, other: &Look) -> bool {
+        matches!(&self.verdict, Verdict::Good { look, .. } if look.is_same(other))
+    }
+}
+
 /// How far a slot is filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlotState {
@@ -180,10 +299,11 @@ pub enum SlotState {
     Empty,
 }
 
-/// How far `slot` is filled.
-pub fn slot_state(application: &Application, slot: &str) -> SlotState {
+/// How far `slot` is filled by what was sent for `purpose`.
+pub fn slot_state(application: &Application, purpose: Purpose, slot: &str) -> SlotState {
     let mut state = SlotState::Empty;
-    for material in application.materials.iter().filter(|material| material.slot == slot) {
+    let of_it = |material: &&Material| material.slot == slot && material.purpose == purpose;
+    for material in application.materials.iter().filter(of_it) {
         match material.verdict {
             Verdict::Bad { .. } => return SlotState::Flawed,
             Verdict::Waiting => state = SlotState::Checking,
@@ -197,7 +317,7 @@ pub fn slot_state(application: &Application, slot: &str) -> SlotState {
 /// The required slots that are not filled, in the order of the page.
 pub fn unfilled(application: &Application, nationality: &str, today: NaiveDate) -> Vec<&'static SlotRule> {
     let mut slots = slots(application, nationality, today);
-    slots.retain(|rule| match slot_state(application, &rule.slot) {
+    slots.retain(|rule| match slot_state(application, Purpose::Application, &rule.slot) {
         SlotState::Filled => false,
         SlotState::Empty => rule.need == SlotNeed::Required,
         SlotState::Checking | SlotState::Flawed => true,

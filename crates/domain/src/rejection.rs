@@ -26,6 +26,9 @@ pub enum Rejection {
     /// Whoever proposed a result can't approve it (R6.3).
     #[error("proposer can't approve")]
     OwnProposal,
+    /// Whoever decided a case can't review it (R4).
+    #[error("decider can't review")]
+    OwnDecision,
     /// Too many tries; after so many seconds again.
     #[error("too many tries, again in {0} s")]
     TooMany(i64),
@@ -47,6 +50,7 @@ impl Rejection {
             Self::Duplicate => "duplicate",
             Self::NotAllowed => "not-allowed",
             Self::OwnProposal => "own-proposal",
+            Self::OwnDecision => "own-decision",
             Self::TooMany(_) => "too-many",
         }
     }

@@ -62,29 +62,47 @@ pub enum Act {
     ViewCases,
     /// Accept a case, or not.
     Accept,
+    /// Ask for further materials, record what arrived, send messages, hold a case.
+    Correspond,
     /// Propose a result.
     Propose,
     /// Approve a proposal or send it back.
     Approve,
     /// Check, approve and release refunds; see the ledger.
     HandleMoney,
+    /// Keep the register of students and the list of joint programmes.
+    KeepProgrammes,
+    /// Keep the accounts of staff and the tables; see the audit log.
+    Administer,
     /// See the machinery.
     ViewMachinery,
 }
 
 impl Act {
     /// All.
-    pub const ALL: [Self; 6] =
-        [Self::ViewCases, Self::Accept, Self::Propose, Self::Approve, Self::HandleMoney, Self::ViewMachinery];
+    pub const ALL: [Self; 9] = [
+        Self::ViewCases,
+        Self::Accept,
+        Self::Correspond,
+        Self::Propose,
+        Self::Approve,
+        Self::HandleMoney,
+        Self::KeepProgrammes,
+        Self::Administer,
+        Self::ViewMachinery,
+    ];
 
     /// Whether `role` includes it.
     pub const fn is_of(self, role: Role) -> bool {
         match self {
             Self::ViewCases => matches!(role, Role::Intake | Role::Evaluator | Role::Approver),
             Self::Accept => matches!(role, Role::Intake),
+            Self::Correspond => matches!(role, Role::Intake | Role::Evaluator),
             Self::Propose => matches!(role, Role::Evaluator),
             Self::Approve => matches!(role, Role::Approver),
             Self::HandleMoney => matches!(role, Role::Finance),
+            Self::KeepProgrammes => matches!(role, Role::Registrar),
+            Self::Administer => matches!(role, Role::Administrator),
             Self::ViewMachinery => matches!(role, Role::Operator),
         }
     }

@@ -14,7 +14,7 @@ use crate::effects::{Actor, Effects, Moment, NoticeKind};
 use crate::experience::{self, Experience};
 use crate::form::{self, Answers, FieldError, Raw};
 use crate::ids::{ApplicationId, MaterialId};
-use crate::material::{self, Material, Verdict};
+use crate::material::{self, Material, Purpose, Verdict};
 use crate::steps::{self, ApplicationKind, StepName};
 
 /// Most drafts that one applicant keeps at a time.
@@ -366,7 +366,7 @@ impl Command for ChangeMaterials {
                     let unfilled = material::unfilled(application, &account.nationality, at.today());
                     if !unfilled.is_empty() {
                         let entry = |rule: &&material::SlotRule| {
-                            let code = match material::slot_state(application, &rule.slot) {
+                            let code = match material::slot_state(application, Purpose::Application, &rule.slot) {
                                 material::SlotState::Checking => "checking",
                                 material::SlotState::Flawed => "flawed",
                                 _ => "slot-empty",
@@ -439,9 +439,21 @@ impl Command for RecordVerdict {
     fn decide(&self, applicant: &mut Applicant, _: &Moment<'_>, effects: &mut Effects) -> Result<(), Rejection> {
         let application = applicant.application_mut(self.application)?;
         // An image that was deleted meanwhile needs no verdict.
+        let purpose = application.materials.iter().find(|image| image.id == self.material).map(|image| image.purpose);
+        let mut verdict = self.verdict.clone();
+        if let (Some(purpose), Verdict::Good { look, advice, .. }) = (purpose, &mut verdict) {
+            let others = application.materials.iter().filter(|image| image.id != self.material);
+            if others.clone().any(|image| image.looks_like(look)) {
+                advice.push(material::Advice::Twin);
+                if matches!(purpose, Purpose::Review(_)) {
+                    // Turned or saved anew, it is what was submitted before (R4.4).
+                    verdict = Verdict::Bad { flaw: material::Flaw::Known };
+                }
+            }
+        }
         for image in application.materials.iter_mut().filter(|image| image.id == self.material) {
             if image.verdict == Verdict::Waiting {
-                image.verdict = self.verdict.clone();
+                image.verdict = verdict.clone();
             }
             if let Verdict::Bad { flaw } = &image.verdict {
                 effects.audited(Actor::System, "material-refused", format!("material:{}:{}", image.id, flaw.code()));

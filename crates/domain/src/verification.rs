@@ -111,6 +111,50 @@ pub struct Crossing {
     pub elsewhere: String,
 }
 
+/// Days outside the mainland within a span of studies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Abroad {
+    /// Whole days between an exit and the entry after it, within the span.
+    pub days: i64,
+    /// Crossings of one direction in a row: between the two something is missing.
+    pub gaps: Vec<(NaiveDate, NaiveDate)>,
+}
+
+/// Counts the days abroad between `from` and `to` (R6.2); whoever was abroad before the first crossing is counted from
+/// it on, whoever never came back until `to`.
+pub fn days_abroad(crossings: &[Crossing], from: NaiveDate, to: NaiveDate) -> Abroad {
+    let mut sorted: Vec<&Crossing> = crossings.iter().collect();
+    sorted.sort_by_key(|crossing| crossing.date);
+    let mut abroad = Abroad { days: 0, gaps: Vec::new() };
+    let mut left = None;
+    let mut count = |out: NaiveDate, back: NaiveDate| {
+        abroad.days += (back.min(to) - out.max(from)).num_days().max(0);
+    };
+    let mut last: Option<&Crossing> = None;
+    let mut gaps = Vec::new();
+    for crossing in sorted {
+        if let Some(last) = last.filter(|last| last.exit == crossing.exit) {
+            gaps.push((last.date, crossing.date));
+        }
+        match (crossing.exit, left) {
+            (true, _) => left = Some(crossing.date),
+            (false, Some(out)) => {
+                count(out, crossing.date);
+                left = None;
+            }
+            // The first record is an entry: abroad since before.
+            (false, None) if last.is_none() => count(from, crossing.date),
+            (false, None) => {}
+        }
+        last = Some(crossing);
+    }
+    if let Some(out) = left {
+        count(out, to);
+    }
+    abroad.gaps = gaps;
+    abroad
+}
+
 /// One attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verification {

@@ -90,3 +90,31 @@ fn sms_send_vector() {
         "fcce410f4ef40681115ac8bf2f1165d6b98b1515f3b205f5ea19ddd381fd8254"
     );
 }
+
+/// A notification of the gateway's test system that UnionPay published with its examples (unionpay.md §3).
+#[test]
+fn r2_10_unionpays_published_notification_holds_byte_for_byte() {
+    let body = include_str!("data/published-notification.form").trim_end();
+    let fields: Fields = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    assert_eq!(digest(&fields), "6a4caf90eb93b06e6879ff28b78c15b625063ef6b01028af3455263e71630950");
+    let holds = |fields: &Fields| {
+        let signer = gateways::x509::Cert::parse(&fields["signPubKeyCert"]).unwrap();
+        signer.verify(digest(fields).as_bytes(), &fields["signature"])
+    };
+    holds(&fields).unwrap();
+    // The certificate's line ends are part of what was signed.
+    let mut tidied = fields.clone();
+    tidied.insert("signPubKeyCert".into(), fields["signPubKeyCert"].replace("\r\n", "\n"));
+    assert!(holds(&tidied).is_err());
+    let mut dearer = fields.clone();
+    dearer.insert("txnAmt".into(), "137".into());
+    assert!(holds(&dearer).is_err());
+    // Genuine as it is, it is no word of today's: its certificate ended in 2020.
+    let trust = gateways::unionpay::trust::Trust::new(sandbox_root(), sandbox_root(), true).unwrap();
+    assert!(trust.verify(&fields, chrono::Utc::now()).is_err());
+}
+
+/// Any root that is not theirs.
+fn sandbox_root() -> &'static str {
+    include_str!("../../sandbox/keys/root.pem")
+}

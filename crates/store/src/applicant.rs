@@ -3,27 +3,22 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use diesel::prelude::*;
 use domain::applicant::{Account, Applicant};
 use domain::application::Application;
 use domain::calendar;
-use domain::case::Stage;
-use domain::certificate::Certificate;
 use domain::effects::Effects;
-use domain::ids::{ApplicantId, ApplicationId};
-use domain::material::{Material, Verdict};
-use domain::payment::Attempt;
-use domain::refund::Refund;
-use domain::verification::Verification;
+use domain::ids::ApplicantId;
 
+use crate::certificate::name_key;
 use crate::connection::{AnyConnection, Kept, Store, hold};
 use crate::error::StoreError;
-use crate::schema::{applicant, application, attempt, certificate, counter, material, refund, session, verification};
+use crate::schema::{applicant, application, counter, session};
 use crate::sealing::Keys;
 use crate::secrets::token_hash;
-use crate::time::{instant, stored};
-use crate::{audit, notice, payment, timeline};
+use crate::time::stored;
+use crate::{audit, children, notice, payment, timeline};
 
 #[derive(Queryable, Insertable, AsChangeset, PartialEq)]
 #[diesel(table_name = application, treat_none_as_default_value = false, treat_none_as_null = true)]
@@ -36,44 +31,10 @@ struct ApplicationRow {
     country: Option<String>,
     since_at: NaiveDateTime,
     body: Vec<u8>,
-}
-
-#[derive(Queryable, Insertable, AsChangeset)]
-#[diesel(table_name = attempt, treat_none_as_default_value = false, treat_none_as_null = true)]
-struct AttemptRow {
-    id: String,
-    application_id: String,
-    applicant_id: String,
-    order_id: String,
-    state: String,
-    query_at: Option<NaiveDateTime>,
-    body: String,
-}
-
-#[derive(Queryable, Insertable, AsChangeset)]
-#[diesel(table_name = verification, treat_none_as_default_value = false, treat_none_as_null = true)]
-struct VerificationRow {
-    id: String,
-    application_id: String,
-    applicant_id: String,
     look_at: Option<NaiveDateTime>,
-    body: Vec<u8>,
-}
-
-#[derive(Queryable, Insertable, AsChangeset)]
-#[diesel(table_name = refund, treat_none_as_default_value = false, treat_none_as_null = true)]
-struct RefundRow {
-    id: String,
-    application_id: String,
-    applicant_id: String,
-    attempt_id: String,
-    order_id: Option<String>,
-    state: String,
-    asked_at: NaiveDateTime,
-    look_at: Option<NaiveDateTime>,
-    body: Vec<u8>,
-    batch_id: Option<String>,
-    by_bank: bool,
+    claimed_by: Option<String>,
+    due_on: Option<NaiveDate>,
+    paper_key: Option<String>,
 }
 
 /// What a commit came to.
@@ -85,26 +46,7 @@ pub struct Committed {
     pub notices: bool,
 }
 
-/// One row of the officers' queue.
-#[derive(Debug, Clone)]
-pub struct QueueRow {
-    /// Of whom.
-    pub applicant: ApplicantId,
-    /// Which application.
-    pub application: ApplicationId,
-    /// Its number.
-    pub number: String,
-    /// Where it stands.
-    pub stage: Stage,
-    /// Kind code.
-    pub kind: String,
-    /// Alpha-2 code.
-    pub country: String,
-    /// Since when it has stood there.
-    pub since: DateTime<Utc>,
-}
-
-fn place(table: &str, id: impl std::fmt::Display) -> String {
+pub(crate) fn place(table: &str, id: impl std::fmt::Display) -> String {
     format!("{table}:{id}")
 }
 
@@ -182,8 +124,8 @@ impl Store {
                         Some(body) => body,
                         None => seal_application(keys, changed)?,
                     };
-                    write_application(connection, body, &owner, known, changed)?;
-                    write_children(connection, keys, &after, known, changed)?;
+                    write_application(connection, keys, body, &owner, known, changed)?;
+                    children::write(connection, keys, &after, known, changed)?;
                 }
             }
             if effects.log_out {
@@ -255,93 +197,6 @@ impl Store {
             Ok(known > 0)
         })
     }
-
-    /// Whose application this is.
-    ///
-    /// # Errors
-    /// `Missing` when there is none.
-    pub fn owner_of(&self, id: ApplicationId) -> Result<ApplicantId, StoreError> {
-        self.read(|connection| {
-            let owner: String =
-                application::table.find(id.to_string()).select(application::applicant_id).first(connection)?;
-            owner.parse().map_err(|_| StoreError::Value("application.applicant_id"))
-        })
-    }
-
-    /// The officers' queue of one stage, oldest first, `after` the last row of the page before.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn queue(
-        &self,
-        stage: Stage,
-        after: Option<(DateTime<Utc>, ApplicationId)>,
-        most: i64,
-    ) -> Result<Vec<QueueRow>, StoreError> {
-        self.read(|connection| {
-            let columns = (
-                application::applicant_id,
-                application::id,
-                application::number,
-                application::kind,
-                application::country,
-                application::since_at,
-            );
-            let page = application::table
-                .filter(application::stage.eq(stage.code()))
-                .order((application::since_at, application::id))
-                .select(columns)
-                .limit(most);
-            type Row = (String, String, Option<String>, Option<String>, Option<String>, NaiveDateTime);
-            let rows: Vec<Row> = match after {
-                None => page.load(connection)?,
-                Some((since, id)) => {
-                    let since = stored(since);
-                    let later = application::since_at
-                        .gt(since)
-                        .or(application::since_at.eq(since).and(application::id.gt(id.to_string())));
-                    page.filter(later).load(connection)?
-                }
-            };
-            rows.into_iter()
-                .map(|(owner, id, number, kind, country, since)| {
-                    Ok(QueueRow {
-                        applicant: owner.parse().map_err(|_| StoreError::Value("application.applicant_id"))?,
-                        application: id.parse().map_err(|_| StoreError::Value("application.id"))?,
-                        number: number.unwrap_or_default(),
-                        stage,
-                        kind: kind.unwrap_or_default(),
-                        country: country.unwrap_or_default(),
-                        since: instant(since),
-                    })
-                })
-                .collect()
-        })
-    }
-
-    /// How many cases stand in this stage.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn count_in(&self, stage: Stage) -> Result<i64, StoreError> {
-        self.read(|connection| {
-            Ok(application::table.filter(application::stage.eq(stage.code())).count().get_result(connection)?)
-        })
-    }
-
-    /// Finds a case by its number.
-    ///
-    /// # Errors
-    /// `Missing` when there is none.
-    pub fn application_by_number(&self, number: &str) -> Result<ApplicationId, StoreError> {
-        self.read(|connection| {
-            let id: String = application::table
-                .filter(application::number.eq(number.trim().to_uppercase()))
-                .select(application::id)
-                .first(connection)?;
-            id.parse().map_err(|_| StoreError::Value("application.id"))
-        })
-    }
 }
 
 fn look_ups(keys: &Keys, account: &Account) -> [String; 3] {
@@ -366,6 +221,7 @@ fn insert_applicant(connection: &mut AnyConnection, keys: &Keys, new: &Applicant
             applicant::email_key.eq(email),
             applicant::password_hash.eq(&new.password_hash),
             applicant::body.eq(keys.seal_json(&place("applicant", &id), &*new.account)?),
+            applicant::name_key.eq(Some(name_key(keys, &new.account.name))),
         ))
         .execute(connection)?;
     Ok(())
@@ -452,7 +308,11 @@ fn seal_application(keys: &Keys, application: &Application) -> Result<Vec<u8>, S
     keys.seal_json(&place("application", application.id), application)
 }
 
-fn application_row(application: &Application, owner: &str, body: Vec<u8>) -> ApplicationRow {
+fn application_row(keys: &Keys, application: &Application, owner: &str, body: Vec<u8>) -> ApplicationRow {
+    let said = |name: &str| application.credential.get(name).map_or("", String::as_str);
+    let paper = format!("{}:{}", said("institution"), said("certificate_number"));
+    // Only what was submitted is looked for elsewhere, and drafts are saved often.
+    let submitted = application.submitted_at.is_some() && !said("certificate_number").is_empty();
     ApplicationRow {
         id: application.id.to_string(),
         applicant_id: owner.to_owned(),
@@ -462,19 +322,24 @@ fn application_row(application: &Application, owner: &str, body: Vec<u8>) -> App
         country: application.credential.get("country").cloned(),
         since_at: stored(application.since()),
         body,
+        look_at: application.casework.look_at.map(stored),
+        claimed_by: application.casework.claimed.map(|(officer, _)| officer.to_string()),
+        due_on: application.casework.expected.last().map(|last| last.due.date),
+        paper_key: submitted.then(|| crate::queue::paper_key(keys, &paper)),
     }
 }
 
 fn write_application(
     connection: &mut AnyConnection,
+    keys: &Keys,
     body: Vec<u8>,
     owner: &str,
     known: Option<&Application>,
     changed: &Application,
 ) -> Result<(), StoreError> {
-    let mut row = application_row(changed, owner, Vec::new());
+    let mut row = application_row(keys, changed, owner, Vec::new());
     // Most saves change nothing that can be searched for, and so need touch no index.
-    let body_alone = known.is_some_and(|known| application_row(known, owner, Vec::new()) == row);
+    let body_alone = known.is_some_and(|known| application_row(keys, known, owner, Vec::new()) == row);
     row.body = body;
     let place = application::table.find(&row.id);
     match known {
@@ -484,155 +349,6 @@ fn write_application(
         }
         Some(_) => diesel::update(place).set(&row).execute(connection)?,
     };
-    Ok(())
-}
-
-fn write_children(
-    connection: &mut AnyConnection,
-    keys: &Keys,
-    after: &Applicant,
-    known: Option<&Application>,
-    changed: &Application,
-) -> Result<(), StoreError> {
-    let (owner, parent) = (after.id.to_string(), changed.id.to_string());
-    let old = known.map_or(&[][..], |known| &known.verifications);
-    for child in &changed.verifications {
-        let before = old.iter().find(|old| old.id == child.id);
-        if before == Some(child) {
-            continue;
-        }
-        let id = child.id.to_string();
-        let row = VerificationRow {
-            body: keys.seal_json(&place("verification", &id), child)?,
-            application_id: parent.clone(),
-            applicant_id: owner.clone(),
-            look_at: child.look_at.map(stored),
-            id,
-        };
-        match before {
-            None => diesel::insert_into(verification::table).values(&row).execute(connection)?,
-            Some(_) => diesel::update(verification::table.find(&row.id)).set(&row).execute(connection)?,
-        };
-    }
-    write_materials(connection, keys, &owner, known, changed)?;
-    let old = known.map_or(&[][..], |known| &known.attempts);
-    for child in &changed.attempts {
-        let before = old.iter().find(|old| old.id == child.id);
-        if before == Some(child) {
-            continue;
-        }
-        let row = AttemptRow {
-            id: child.id.to_string(),
-            application_id: parent.clone(),
-            applicant_id: owner.clone(),
-            order_id: child.order.clone(),
-            state: child.state.code().to_owned(),
-            query_at: child.query_at.map(stored),
-            body: serde_json::to_string(child)?,
-        };
-        match before {
-            None => diesel::insert_into(attempt::table).values(&row).execute(connection)?,
-            Some(_) => diesel::update(attempt::table.find(&row.id)).set(&row).execute(connection)?,
-        };
-    }
-    let old = known.map_or(&[][..], |known| &known.refunds);
-    for child in &changed.refunds {
-        let before = old.iter().find(|old| old.id == child.id);
-        if before == Some(child) {
-            continue;
-        }
-        let id = child.id.to_string();
-        let row = RefundRow {
-            body: keys.seal_json(&place("refund", &id), child)?,
-            application_id: parent.clone(),
-            applicant_id: owner.clone(),
-            attempt_id: child.attempt.to_string(),
-            order_id: child.order.as_ref().map(|order| order.order.clone()),
-            state: child.state.code().to_owned(),
-            asked_at: stored(child.asked_at),
-            look_at: child.look_at.map(stored),
-            batch_id: child.batch.map(|batch| batch.to_string()),
-            by_bank: child.bank.is_some(),
-            id,
-        };
-        match before {
-            None => diesel::insert_into(refund::table).values(&row).execute(connection)?,
-            Some(_) => diesel::update(refund::table.find(&row.id)).set(&row).execute(connection)?,
-        };
-    }
-    let old = known.map_or(&[][..], |known| &known.certificates);
-    for child in &changed.certificates {
-        let before = old.iter().find(|old| old.id == child.id);
-        if before == Some(child) {
-            continue;
-        }
-        let id = child.id.to_string();
-        let due = child.document.is_none().then(|| stored(child.issued_at));
-        let body = serde_json::to_string(child)?;
-        match before {
-            None => {
-                let name = crate::certificate::name_key(keys, &after.account.name);
-                diesel::insert_into(certificate::table)
-                    .values((
-                        certificate::id.eq(&id),
-                        certificate::application_id.eq(&parent),
-                        certificate::applicant_id.eq(&owner),
-                        certificate::number.eq(child.number.clone().unwrap_or_default()),
-                        certificate::token.eq(&child.token),
-                        certificate::name_key.eq(name),
-                        certificate::due_at.eq(due),
-                        certificate::body.eq(body),
-                    ))
-                    .execute(connection)?
-            }
-            Some(_) => diesel::update(certificate::table.find(&id))
-                .set((certificate::due_at.eq(due), certificate::body.eq(body)))
-                .execute(connection)?,
-        };
-    }
-    Ok(())
-}
-
-fn write_materials(
-    connection: &mut AnyConnection,
-    keys: &Keys,
-    owner: &str,
-    known: Option<&Application>,
-    changed: &Application,
-) -> Result<(), StoreError> {
-    let old = known.map_or(&[][..], |known| &known.materials);
-    for gone in old.iter().filter(|gone| !changed.materials.iter().any(|kept| kept.id == gone.id)) {
-        diesel::delete(material::table.find(gone.id.to_string())).execute(connection)?;
-    }
-    for child in &changed.materials {
-        let before = old.iter().find(|old| old.id == child.id);
-        if before == Some(child) {
-            continue;
-        }
-        let id = child.id.to_string();
-        let state = match child.verdict {
-            Verdict::Waiting => "waiting",
-            Verdict::Good { .. } => "good",
-            Verdict::Bad { .. } => "bad",
-        };
-        let due = (child.verdict == Verdict::Waiting).then(|| stored(child.received_at));
-        let body = keys.seal_json(&place("material", &id), child)?;
-        match before {
-            None => diesel::insert_into(material::table)
-                .values((
-                    material::id.eq(&id),
-                    material::application_id.eq(changed.id.to_string()),
-                    material::applicant_id.eq(owner),
-                    material::state.eq(state),
-                    material::due_at.eq(due),
-                    material::body.eq(body),
-                ))
-                .execute(connection)?,
-            Some(_) => diesel::update(material::table.find(&id))
-                .set((material::state.eq(state), material::due_at.eq(due), material::body.eq(body)))
-                .execute(connection)?,
-        };
-    }
     Ok(())
 }
 
@@ -650,81 +366,8 @@ fn load(connection: &mut AnyConnection, keys: &Keys, id: ApplicantId) -> Result<
         .map(|row| keys.open_json::<Application>(&place("application", &row.id), &row.body))
         .collect::<Result<Vec<_>, _>>()?;
     if !applications.is_empty() {
-        load_children(connection, keys, &owner, &mut applications)?;
+        children::load(connection, keys, &owner, &mut applications)?;
     }
     let applications = applications.into_iter().map(Arc::new).collect();
     Ok(Applicant { id, version, account, password_hash, applications })
-}
-
-pub(crate) fn parent<'a>(applications: &'a mut [Application], id: &str) -> Option<&'a mut Application> {
-    let id: Option<ApplicationId> = id.parse().ok();
-    applications.iter_mut().find(|application| Some(application.id) == id)
-}
-
-fn load_children(
-    connection: &mut AnyConnection,
-    keys: &Keys,
-    owner: &str,
-    applications: &mut [Application],
-) -> Result<(), StoreError> {
-    let rows: Vec<(String, String, Vec<u8>)> = verification::table
-        .filter(verification::applicant_id.eq(owner))
-        .order(verification::id)
-        .select((verification::id, verification::application_id, verification::body))
-        .load(connection)?;
-    for (id, application, body) in rows {
-        let child: Verification = keys.open_json(&place("verification", id), &body)?;
-        if let Some(parent) = parent(applications, &application) {
-            parent.verifications.push(child);
-        }
-    }
-    let rows: Vec<(String, String, Vec<u8>)> = material::table
-        .filter(material::applicant_id.eq(owner))
-        .order(material::id)
-        .select((material::id, material::application_id, material::body))
-        .load(connection)?;
-    for (id, application, body) in rows {
-        let child: Material = keys.open_json(&place("material", id), &body)?;
-        if let Some(parent) = parent(applications, &application) {
-            parent.materials.push(child);
-        }
-    }
-    let rows: Vec<(String, String)> = attempt::table
-        .filter(attempt::applicant_id.eq(owner))
-        .order(attempt::id)
-        .select((attempt::application_id, attempt::body))
-        .load(connection)?;
-    for (application, body) in rows {
-        let child: Attempt = serde_json::from_str(&body)?;
-        if let Some(parent) = parent(applications, &application) {
-            parent.attempts.push(child);
-        }
-    }
-    let rows: Vec<(String, String, Vec<u8>)> = refund::table
-        .filter(refund::applicant_id.eq(owner))
-        .order(refund::id)
-        .select((refund::id, refund::application_id, refund::body))
-        .load(connection)?;
-    for (id, application, body) in rows {
-        let child: Refund = keys.open_json(&place("refund", id), &body)?;
-        if let Some(parent) = parent(applications, &application) {
-            parent.refunds.push(child);
-        }
-    }
-    let rows: Vec<(String, String)> = certificate::table
-        .filter(certificate::applicant_id.eq(owner))
-        .order(certificate::id)
-        .select((certificate::application_id, certificate::body))
-        .load(connection)?;
-    for (application, body) in rows {
-        let child: Certificate = serde_json::from_str(&body)?;
-        if let Some(parent) = parent(applications, &application) {
-            parent.certificates.push(child);
-        }
-    }
-    timeline::load(connection, owner, applications)?;
-    for application in applications.iter_mut() {
-        application.materials.sort_by(|a, b| (&a.slot, a.place).cmp(&(&b.slot, b.place)));
-    }
-    Ok(())
 }

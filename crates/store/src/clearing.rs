@@ -17,6 +17,8 @@ use crate::time::{instant, stored};
 
 /// What stands in `lines` when a day's file could not be read.
 const UNREAD: i32 = -1;
+/// The end of the year 2199, later than any row.
+const LAST_SECOND: i64 = 7_258_118_400;
 
 /// A day whose file was compared.
 #[derive(Debug, Clone)]
@@ -274,11 +276,17 @@ impl Store {
         })
     }
 
-    /// Discrepancies: the open ones, oldest first, or the resolved ones, newest first.
+    /// Discrepancies: the open ones, oldest first, or the resolved ones, newest first; `after` is the last row of the
+    /// page before.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn discrepancies(&self, open: bool, most: i64) -> Result<Vec<DiscrepancyRow>, StoreError> {
+    pub fn discrepancies(
+        &self,
+        open: bool,
+        after: Option<(DateTime<Utc>, String)>,
+        most: i64,
+    ) -> Result<Vec<DiscrepancyRow>, StoreError> {
         type Row = (
             String,
             NaiveDate,
@@ -294,13 +302,21 @@ impl Store {
             Option<NaiveDateTime>,
         );
         self.read(|connection| {
-            let page = discrepancy::table.limit(most);
+            // From the beginning of time, or its end.
+            let (at, id) = match after {
+                Some((at, id)) => (stored(at), id),
+                None if open => (DateTime::UNIX_EPOCH.naive_utc(), String::new()),
+                None => (stored(DateTime::from_timestamp(LAST_SECOND, 0).unwrap_or_default()), String::new()),
+            };
             let rows: Vec<Row> = if open {
-                let oldest = (discrepancy::opened_at, discrepancy::id);
-                page.filter(discrepancy::resolved_at.is_null()).order(oldest).load(connection)?
+                let later = discrepancy::opened_at.gt(at).or(discrepancy::opened_at.eq(at).and(discrepancy::id.gt(id)));
+                let page = discrepancy::table.filter(discrepancy::resolved_at.is_null()).filter(later);
+                page.order((discrepancy::opened_at, discrepancy::id)).limit(most).load(connection)?
             } else {
-                let newest = (discrepancy::resolved_at.desc(), discrepancy::id.desc());
-                page.filter(discrepancy::resolved_at.is_not_null()).order(newest).load(connection)?
+                let earlier =
+                    discrepancy::resolved_at.lt(at).or(discrepancy::resolved_at.eq(at).and(discrepancy::id.lt(id)));
+                let page = discrepancy::table.filter(discrepancy::resolved_at.is_not_null()).filter(earlier);
+                page.order((discrepancy::resolved_at.desc(), discrepancy::id.desc())).limit(most).load(connection)?
             };
             let row = |(
                 id,

@@ -10,6 +10,7 @@ diesel::table! {
         email_key -> Text,
         password_hash -> Text,
         body -> Binary,
+        name_key -> Nullable<Text>,
     }
 }
 
@@ -23,6 +24,10 @@ diesel::table! {
         country -> Nullable<Text>,
         since_at -> Timestamp,
         body -> Binary,
+        look_at -> Nullable<Timestamp>,
+        claimed_by -> Nullable<Text>,
+        due_on -> Nullable<Date>,
+        paper_key -> Nullable<Text>,
     }
 }
 
@@ -215,6 +220,7 @@ diesel::table! {
         hash -> Nullable<Text>,
         released_at -> Nullable<Timestamp>,
         released_by -> Nullable<Text>,
+        dissolved_at -> Nullable<Timestamp>,
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn load(
         .limit(LOADED_MOST)
         .load(connection)?;
     for (id, at, kind, by, detail) in newest.into_iter().rev() {
-        if let Some(parent) = crate::applicant::parent(applications, &id) {
+        if let Some(parent) = crate::children::parent(applications, &id) {
             parent.timeline.push(TimelineEntry { at: instant(at), kind, by, detail });
         }
     }

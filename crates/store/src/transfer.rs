@@ -24,9 +24,12 @@ pub struct BatchRow {
     pub hash: Option<String>,
     /// When it was released to the bank, and by whom.
     pub released: Option<(DateTime<Utc>, String)>,
+    /// When it was dissolved: it is never released then.
+    pub dissolved: Option<DateTime<Utc>>,
 }
 
-type Row = (String, NaiveDateTime, String, Option<String>, Option<NaiveDateTime>, Option<String>);
+type Row =
+    (String, NaiveDateTime, String, Option<String>, Option<NaiveDateTime>, Option<String>, Option<NaiveDateTime>);
 
 const COLUMNS: (
     transfer_batch::id,
@@ -35,6 +38,7 @@ const COLUMNS: (
     transfer_batch::hash,
     transfer_batch::released_at,
     transfer_batch::released_by,
+    transfer_batch::dissolved_at,
 ) = (
     transfer_batch::id,
     transfer_batch::made_at,
@@ -42,15 +46,17 @@ const COLUMNS: (
     transfer_batch::hash,
     transfer_batch::released_at,
     transfer_batch::released_by,
+    transfer_batch::dissolved_at,
 );
 
-fn batch((id, made_at, made_by, hash, released_at, released_by): Row) -> Result<BatchRow, StoreError> {
+fn batch((id, made_at, made_by, hash, released_at, released_by, dissolved_at): Row) -> Result<BatchRow, StoreError> {
     Ok(BatchRow {
         id: id.parse().map_err(|_| StoreError::Value("transfer_batch.id"))?,
         made_at: instant(made_at),
         made_by,
         hash,
         released: released_at.map(instant).zip(released_by),
+        dissolved: dissolved_at.map(instant),
     })
 }
 
@@ -112,6 +118,7 @@ impl Store {
             let row = transfer_batch::table
                 .find(id.to_string())
                 .filter(transfer_batch::released_at.is_null())
+                .filter(transfer_batch::dissolved_at.is_null())
                 .filter(transfer_batch::hash.eq(seen))
                 .filter(transfer_batch::made_by.ne(by.to_string()));
             let set = (
@@ -119,6 +126,20 @@ impl Store {
                 transfer_batch::released_by.eq(Some(by.to_string())),
             );
             Ok(diesel::update(row).set(set).execute(connection)? == 1)
+        })
+    }
+
+    /// Dissolves a batch that was not released; says whether it did. What was in it follows by itself.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn dissolve_batch(&self, id: BatchId, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        self.write(|connection| {
+            let row = transfer_batch::table
+                .find(id.to_string())
+                .filter(transfer_batch::released_at.is_null())
+                .filter(transfer_batch::dissolved_at.is_null());
+            Ok(diesel::update(row).set(transfer_batch::dissolved_at.eq(Some(stored(now)))).execute(connection)? == 1)
         })
     }
 
@@ -172,25 +193,32 @@ impl Store {
         })
     }
 
-    /// A refund whose batch is released and which does not know it yet.
+    /// Refunds whose batch is released or dissolved and which don't know it yet, each with whether it is released.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn released_refund(&self) -> Result<Option<(RefundPlace, BatchId)>, StoreError> {
+    pub fn refunds_behind_their_batch(&self, most: i64) -> Result<Vec<(RefundPlace, BatchId, bool)>, StoreError> {
+        type Row = (String, String, String, String, Option<NaiveDateTime>);
         self.read(|connection| {
-            let row: Option<(String, String, String, String)> = refund::table
+            let rows: Vec<Row> = refund::table
                 .inner_join(transfer_batch::table.on(refund::batch_id.eq(transfer_batch::id.nullable())))
                 .filter(refund::state.eq("approved"))
-                .filter(transfer_batch::released_at.is_not_null())
+                .filter(transfer_batch::released_at.is_not_null().or(transfer_batch::dissolved_at.is_not_null()))
                 .order(refund::id)
-                .select((refund::applicant_id, refund::application_id, refund::id, transfer_batch::id))
-                .first(connection)
-                .optional()?;
-            row.map(|(applicant, application, id, batch)| {
+                .select((
+                    refund::applicant_id,
+                    refund::application_id,
+                    refund::id,
+                    transfer_batch::id,
+                    transfer_batch::released_at,
+                ))
+                .limit(most)
+                .load(connection)?;
+            let row = |(applicant, application, id, batch, released): &Row| {
                 let batch = batch.parse().map_err(|_| StoreError::Value("transfer_batch.id"))?;
-                Ok((place(&applicant, &application, &id)?, batch))
-            })
-            .transpose()
+                Ok((place(applicant, application, id)?, batch, released.is_some()))
+            };
+            rows.iter().map(row).collect()
         })
     }
 }

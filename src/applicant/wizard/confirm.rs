@@ -6,7 +6,7 @@ use domain::Rejection;
 use domain::applicant::Applicant;
 use domain::application::Application;
 use domain::form::{Field, Kind};
-use domain::material::slots;
+use domain::material::{Purpose, slots};
 use domain::person::Language;
 use domain::steps::{BASIC, CREDENTIAL, StepName};
 use domain::submission::{ReopenApplication, SubmitApplication};
@@ -57,7 +57,7 @@ pub fn sections(ctx: &Ctx, me: &Applicant, application: &Application, change: bo
             (head(StepName::Materials))
             dl class="rows" {
                 @for rule in slots(application, &me.account.nationality, ctx.today()) {
-                    @let images: Vec<_> = application.materials.iter().filter(|image| image.slot == rule.slot).collect();
+                    @let images: Vec<_> = application.materials.iter().filter(|image| image.slot == rule.slot && image.purpose == Purpose::Application).collect();
                     div { dt { (ctx.t(&format!("slot-{}", rule.slot))) } dd {
                         @if images.is_empty() { (ctx.t("not-given")) }
                         @else if !change { (ctx.with("images-count", &[("count", &images.len().to_string())])) }

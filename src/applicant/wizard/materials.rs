@@ -1,38 +1,28 @@
 //! Step 6, 上传认证材料 (R2.8): the checklist, plain multipart uploads, a receipt for each file.
 
-use std::sync::Arc;
-
-use actix_multipart::{Field as Part, Multipart};
-use actix_web::http::header;
+use actix_multipart::Multipart;
 use actix_web::{HttpResponse, web};
-use actors::{Refusal, run, turned};
+use actors::Refusal;
 use domain::Rejection;
 use domain::applicant::Applicant;
 use domain::application::Application;
-use domain::form::FieldError;
 use domain::ids::MaterialId;
-use domain::material::{Material, SlotNeed, SlotRule, SlotState, UPLOAD_MOST, Verdict, slot_state, slots, unfilled};
+use domain::material::{Material, Purpose, SlotNeed, SlotRule, SlotState, Verdict, slot_state, slots, unfilled};
 use domain::steps::StepName;
 use domain::submission::{ChangeMaterials, MaterialChange};
-use futures_util::StreamExt;
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{after, misplaced, open, step_page, title};
+use crate::applicant::upload::{self, Received, Wanted, drain, receive};
 use crate::error::Failure;
 use crate::web::Answer;
 use crate::web::ctx::Ctx;
 use crate::web::form::{Shown, error_words};
 use crate::web::layout::{Page, token};
-use crate::web::posted::{Posted, TOKEN, is_ours, token_fits};
+use crate::web::posted::Posted;
 
 const STEP: StepName = StepName::Materials;
-/// Most files in one upload.
-const FILES_MOST: usize = 20;
-/// Bytes of an upload that are read although they are not wanted: a browser shows the answer only once it has sent all.
-const DRAIN_MOST: usize = 256 * 1024 * 1024;
-/// Longest file name that is kept, in characters.
-const NAME_MOST: usize = 120;
 
 /// `GET /apply/{id}/materials`
 pub async fn show(ctx: Ctx, id: web::Path<String>) -> Answer {
@@ -90,7 +80,10 @@ fn checklist(ctx: &Ctx, me: &Applicant, application: &Application, shown: &Shown
     let required = slots.iter().filter(|rule| rule.need == SlotNeed::Required).count();
     let done = slots
         .iter()
-        .filter(|rule| rule.need == SlotNeed::Required && slot_state(application, &rule.slot) == SlotState::Filled)
+        .filter(|rule| {
+            rule.need == SlotNeed::Required
+                && slot_state(application, Purpose::Application, &rule.slot) == SlotState::Filled
+        })
         .count();
     let poll = (checking(application) && shown.errors.is_empty())
         .then(|| format!("/apply/{}/materials?known={}", application.id, known(application)));
@@ -104,6 +97,11 @@ fn checklist(ctx: &Ctx, me: &Applicant, application: &Application, shown: &Shown
             @for rule in slots { (slot(ctx, application, rule, shown)) }
         }
     }
+}
+
+fn receipt(ctx: &Ctx, application: &Application, image: &Material, movable: bool) -> Markup {
+    let (images, act) = (format!("/apply/{}/image", application.id), format!("/apply/{}/materials", application.id));
+    upload::receipt(ctx, &images, Some(&act), image, movable)
 }
 
 /// Images whose slot is not asked for any more, because an answer changed: they are not submitted.
@@ -123,8 +121,8 @@ fn unasked(ctx: &Ctx, application: &Application, asked: &[&SlotRule]) -> Markup 
 
 fn slot(ctx: &Ctx, application: &Application, rule: &SlotRule, shown: &Shown) -> Markup {
     let name = rule.slot.as_str();
-    let images: Vec<&Material> = application.materials.iter().filter(|image| image.slot == name).collect();
-    let state = match slot_state(application, name) {
+    let images: Vec<&Material> = of_slot(application, name).collect();
+    let state = match slot_state(application, Purpose::Application, name) {
         SlotState::Filled => "filled",
         SlotState::Checking => "checking",
         SlotState::Flawed => "flawed",
@@ -141,49 +139,15 @@ fn slot(ctx: &Ctx, application: &Application, rule: &SlotRule, shown: &Shown) ->
             @if let Some(error) = error { p class="error" { (error_words(ctx, error)) } }
             @if !images.is_empty() { ul class="images" { @for (at, image) in images.iter().enumerate() { li { (receipt(ctx, application, image, at > 0)) } } } }
             @if images.len() < rule.most {
-                form method="post" action={"/apply/" (application.id) "/materials/" (name)} enctype="multipart/form-data" {
-                    (token(ctx))
-                    label for={"file-" (name)} { (ctx.t("upload-choose")) span class="hidden" { " " (ctx.t(&format!("slot-{name}"))) } }
-                    input type="file" id={"file-" (name)} name="file" accept="image/jpeg,image/png" multiple[rule.most > 1];
-                    button type="submit" class="secondary" { (ctx.t("upload-do")) span class="hidden" { " " (ctx.t(&format!("slot-{name}"))) } }
-                }
+                (upload::form(ctx, &format!("/apply/{}/materials/{name}", application.id), name, "image/jpeg,image/png", rule.most > 1))
             }
         }
     }
 }
 
-/// What became of one file.
-fn receipt(ctx: &Ctx, application: &Application, image: &Material, movable: bool) -> Markup {
-    let kilobytes = (image.size / 1_024).max(1).to_string();
-    let act = |act: &str, words: &str| {
-        html! {
-            form method="post" action={"/apply/" (application.id) "/materials"} class="inline" {
-                (token(ctx))
-                input type="hidden" name="image" value=(image.id);
-                button class="link" name="act" value=(act) { (ctx.t(words)) span class="hidden" { " " (image.file_name) } }
-            }
-        }
-    };
-    html! {
-        @if let Verdict::Good { .. } = image.verdict {
-            a href={"/apply/" (application.id) "/image/" (image.id) "?turns=" (image.turns)} target="_blank" rel="noopener" {
-                img src={"/apply/" (application.id) "/image/" (image.id) "?small=1&turns=" (image.turns)} alt=(ctx.with("image-alt", &[("file", &image.file_name)])) width="120" height="120" loading="lazy";
-            }
-        }
-        div {
-            p class="file" { (image.file_name) " " span class="hint" { (kilobytes) " KB" } }
-            @match &image.verdict {
-                Verdict::Waiting => p class="hint" role="status" { (ctx.t("image-waiting")) },
-                Verdict::Good { width, height, .. } => p class="hint" { (ctx.with("image-good", &[("width", &width.to_string()), ("height", &height.to_string())])) },
-                Verdict::Bad { flaw } => p class="error" { (ctx.t(&format!("flaw-{}", flaw.code()))) },
-            }
-            @if let Verdict::Good { .. } = image.verdict {
-                (act("rotate", "image-rotate"))
-                @if movable { (act("forward", "image-forward")) }
-            }
-            (act("delete", "delete"))
-        }
-    }
+/// The images of step 6 in one slot.
+fn of_slot<'a>(application: &'a Application, slot: &'a str) -> impl Iterator<Item = &'a Material> {
+    application.materials.iter().filter(move |image| image.slot == slot && image.purpose == Purpose::Application)
 }
 
 /// `POST /apply/{id}/materials`
@@ -208,47 +172,6 @@ pub async fn act(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
     }
 }
 
-/// A file as it arrived.
-struct Arrived {
-    name: String,
-    bytes: Vec<u8>,
-    /// More bytes came than are taken.
-    over: bool,
-}
-
-async fn read(part: &mut Part, most: usize) -> Result<(Vec<u8>, bool), Failure> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = part.next().await {
-        let chunk = chunk.map_err(|_| Failure::Forged)?;
-        if bytes.len() + chunk.len() > most {
-            return Ok((Vec::new(), true));
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok((bytes, false))
-}
-
-/// The last part of a path of any system, without what can't be shown.
-fn file_name(raw: &str) -> String {
-    let last = raw.rsplit(['/', '\\']).next().unwrap_or_default();
-    let clean: String =
-        last.chars().filter(|c| !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}')).take(NAME_MOST).collect();
-    if clean.is_empty() { "?".into() } else { clean }
-}
-
-/// Reads what is left of an upload that was answered before its end.
-async fn drain(form: &mut Multipart) {
-    let mut read = 0;
-    while let Some(Ok(mut part)) = form.next().await {
-        while let Some(Ok(chunk)) = part.next().await {
-            read += chunk.len();
-            if read > DRAIN_MOST {
-                return;
-            }
-        }
-    }
-}
-
 /// `POST /apply/{id}/materials/{slot}`
 pub async fn upload(ctx: Ctx, path: web::Path<(String, String)>, mut form: Multipart) -> Answer {
     let (id, slot) = path.into_inner();
@@ -264,51 +187,10 @@ async fn take(ctx: &Ctx, id: &str, slot: &str, form: &mut Multipart) -> Answer {
     }
     let asked = slots(&application, &me.account.nationality, ctx.today());
     let rule = asked.into_iter().find(|rule| rule.slot == slot).ok_or(Rejection::NotFound)?;
-    let held = application.materials.iter().filter(|image| image.slot == slot).count();
-    let mut believed = false;
-    let mut errors: Vec<FieldError> = Vec::new();
-    let mut images = Vec::new();
-    while let Some(part) = form.next().await {
-        let Ok(mut part) = part else {
-            errors.push(FieldError::new(slot, "upload-broken"));
-            break;
-        };
-        let disposition = part.content_disposition().cloned();
-        let field = disposition.as_ref().and_then(|known| known.get_name()).unwrap_or_default().to_owned();
-        if field == TOKEN {
-            let (token, _) = read(&mut part, 200).await?;
-            believed = is_ours(ctx) && String::from_utf8(token).is_ok_and(|token| token_fits(ctx, &token));
-            continue;
-        }
-        // The token stands before the files: what comes without it is not even read.
-        if !believed {
-            return Err(Failure::Forged);
-        }
-        if field != "file" || images.len() + errors.len() >= FILES_MOST {
-            continue;
-        }
-        if held + images.len() >= rule.most {
-            // Nothing is kept for which there is no place.
-            errors.push(FieldError::new(slot, "too-many").with("most", rule.most));
-            break;
-        }
-        let name = disposition.as_ref().and_then(|known| known.get_filename()).unwrap_or_default().to_owned();
-        let (bytes, over) = read(&mut part, UPLOAD_MOST).await?;
-        if name.is_empty() && bytes.is_empty() && !over {
-            continue;
-        }
-        match keep(ctx, slot, Arrived { name: file_name(&name), bytes, over }).await? {
-            Ok(image) => images.push(image),
-            Err(error) => errors.push(error),
-        }
-        if over {
-            // The rest of a flood is not waited for.
-            break;
-        }
-    }
-    if images.is_empty() && errors.is_empty() {
-        errors.push(FieldError::new(slot, "file-none"));
-    }
+    let held = of_slot(&application, slot).count();
+    let purpose = Purpose::Application;
+    let wanted = Wanted { slot, purpose, most: rule.most, held, bytes_most: None, jpeg_only: false };
+    let Received { images, mut errors } = receive(ctx, wanted, form).await?;
     for image in images {
         let change = MaterialChange::Add(vec![image]);
         match ctx.site().tree.command(me.id, ChangeMaterials { application: application.id, change }).await {
@@ -327,33 +209,6 @@ async fn take(ctx: &Ctx, id: &str, slot: &str, form: &mut Multipart) -> Answer {
     Ok(response)
 }
 
-/// Seals the original and makes its row; what can be said at once is said at once.
-async fn keep(ctx: &Ctx, slot: &str, arrived: Arrived) -> Result<Result<Material, FieldError>, Failure> {
-    let error = |code| Ok(Err(FieldError::new(slot, code).with("file", &arrived.name)));
-    if arrived.over {
-        return error("file-too-large");
-    }
-    if arrived.bytes.is_empty() {
-        return error("file-empty");
-    }
-    let size = arrived.bytes.len() as u64;
-    let world = Arc::clone(&ctx.site().tree.world);
-    let heavy = world.heavy.clone();
-    let bytes = arrived.bytes;
-    let original = run(&heavy, move || world.store.blobs().put(world.store.keys(), &bytes)).await?;
-    Ok(Ok(Material {
-        id: MaterialId::fresh(),
-        slot: slot.to_owned(),
-        place: 0,
-        file_name: arrived.name,
-        size,
-        original,
-        turns: 0,
-        verdict: Verdict::Waiting,
-        received_at: ctx.now(),
-    }))
-}
-
 /// How an image is wanted.
 #[derive(Deserialize)]
 pub struct View {
@@ -366,27 +221,5 @@ pub async fn image(ctx: Ctx, path: web::Path<(String, String)>, view: web::Query
     let (_, application) = open(&ctx, &id).await?;
     let wanted: MaterialId = material.parse().map_err(|_| Rejection::NotFound)?;
     let image = application.materials.iter().find(|image| image.id == wanted).ok_or(Rejection::NotFound)?;
-    serve(&ctx, image, view.small.is_some()).await
-}
-
-/// The shown copy of an image, turned as it should be.
-///
-/// # Errors
-/// `NotFound` when the image is not good (yet).
-pub async fn serve(ctx: &Ctx, image: &Material, small: bool) -> Answer {
-    let Verdict::Good { shown, .. } = &image.verdict else { return Err(Rejection::NotFound.into()) };
-    let (world, shown, turns) = (Arc::clone(&ctx.site().tree.world), shown.clone(), image.turns);
-    let heavy = world.heavy.clone();
-    let bytes = run(&heavy, move || {
-        let bytes = world.store.blobs().get(world.store.keys(), &shown)?;
-        if turns == 0 && !small {
-            return Ok(bytes);
-        }
-        turned(&bytes, turns, small.then_some(240)).map_err(|_| store::StoreError::Value("image"))
-    })
-    .await?;
-    Ok(HttpResponse::Ok()
-        .content_type("image/jpeg")
-        .insert_header((header::CACHE_CONTROL, "private, max-age=300"))
-        .body(bytes))
+    upload::serve(&ctx, image, view.small.is_some()).await
 }

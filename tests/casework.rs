@@ -1,0 +1,313 @@
+//! Casework over real HTTP: supplements, reviews, withdrawal, two officers at one case (R2.14, R2.15, R4, R6.2, R6.3).
+
+use chrono::TimeDelta;
+
+use crate::support::client::{GOOD_CARD, Person, Visitor};
+use crate::support::pictures::{jpeg, page};
+use crate::support::server::{Outside, Server, world};
+
+/// A paid application; returns its path.
+async fn paid(outside: &Outside, visitor: &mut Visitor) -> String {
+    let app = visitor.apply(outside, &Person::sample()).await;
+    visitor.pay_with(&app, GOOD_CARD).await;
+    visitor.post(&format!("{app}/payment"), &[("act", "ask")]).await;
+    visitor.until(&format!("{app}/payment"), "/done").await;
+    app
+}
+
+async fn staff(outside: &Outside, server: &Server, user: &str) -> Visitor {
+    let mut officer = Visitor::new(&server.site);
+    officer.staff_at(user, outside.now()).await;
+    officer
+}
+
+/// A result without a certificate, so that a refund and a review are both possible.
+async fn deferred(outside: &Outside, server: &Server, case: &str) {
+    let mut evaluator = staff(outside, server, "evaluator").await;
+    assert_eq!(evaluator.act(case, &[("act", "accept")]).await.status, 303);
+    let propose = [("act", "propose"), ("outcome", "deferral"), ("reason", "cannot-verify")];
+    assert_eq!(evaluator.act(case, &propose).await.status, 303);
+    let mut approver = staff(outside, server, "approver").await;
+    assert_eq!(approver.act(case, &[("act", "approve")]).await.status, 303);
+}
+
+#[actix_web::test]
+async fn r2_15_r6_3_materials_are_asked_for_sent_and_the_case_goes_on() {
+    let (outside, server) = world();
+    let mut visitor = Visitor::new(&server.site);
+    let app = paid(&outside, &mut visitor).await;
+    let (mine, case) = (app.replace("/apply/", "/case/"), app.replace("/apply/", "/staff/case/"));
+    let mut intake = staff(&outside, &server, "intake").await;
+    // Nothing chosen: the form comes back with all that was typed.
+    let wrong = intake.act(&case, &[("act", "supplement"), ("note", "请补成绩单"), ("until", "2026-02-30")]).await;
+    assert_eq!(wrong.status, 422);
+    for words in ["请至少选择一项材料", "请选择原因", "真实存在的日期", "请补成绩单", "2026-02-30"]
+    {
+        assert!(wrong.body.contains(words), "{words}");
+    }
+    let until = (outside.now().date_naive() + chrono::Days::new(20)).to_string();
+    let ask = [
+        ("act", "supplement"),
+        ("slot_transcript", "yes"),
+        ("supplement_reason", "missing"),
+        ("note", "请补成绩单全部页"),
+        ("until", until.as_str()),
+    ];
+    assert_eq!(intake.act(&case, &ask).await.status, 303);
+    outside.until(&Person::sample().phone, "需补充材料").await;
+    let page = visitor.get(&mine).await.body;
+    for words in ["待补充材料", "请补成绩单全部页", "成绩单", "查看并提交补充材料"] {
+        assert!(page.contains(words), "{words}");
+    }
+    // It stands in its queue; who acts is named.
+    assert!(intake.get("/staff?stage=supplement").await.body.contains(&case));
+    let to = format!("{mine}/supplement");
+    let send = [("act", "send")];
+    let empty = visitor.post(&to, &send).await;
+    assert!(empty.status == 422 && empty.body.contains("请上传这项材料"), "{}", empty.body);
+    visitor.get(&to).await;
+    let sent = visitor.try_upload(&format!("{to}/transcript"), &[("成绩单.jpg", jpeg(91, 500, 400))]).await.unwrap();
+    assert_eq!(sent.status, 303, "{}", sent.body);
+    // What the case has already is told so; a slot that nobody asked for takes nothing.
+    let again = visitor.try_upload(&format!("{to}/transcript"), &[("又一次.jpg", jpeg(91, 500, 400))]).await.unwrap();
+    assert!(again.status == 422 && again.body.contains("内容相同"), "{}", again.body);
+    let photo = visitor.try_upload(&format!("{to}/photo"), &[("照片.jpg", jpeg(92, 500, 400))]).await.unwrap();
+    assert_eq!(photo.status, 404);
+    visitor.until(&to, "检查通过").await;
+    // Until it is sent, no officer sees it.
+    assert!(!intake.get(&case).await.body.contains("成绩单.jpg"));
+    assert_eq!(visitor.post(&to, &send).await.status, 303);
+    assert_eq!(visitor.post(&to, &send).await.status, 303, "pressed twice");
+    assert!(visitor.get(&mine).await.body.contains("已支付，待受理"));
+    assert!(intake.get(&case).await.body.contains("成绩单.jpg"));
+    outside.until(&Person::sample().phone, "补充材料已收到").await;
+    // Handed in on paper, recorded by staff.
+    assert_eq!(intake.act(&case, &ask).await.status, 303);
+    let nothing = intake.act(&case, &[("act", "arrived")]).await;
+    assert!(nothing.status == 422 && nothing.body.contains("请填写说明"));
+    assert_eq!(intake.act(&case, &[("act", "arrived"), ("note", "窗口收到复印件两页")]).await.status, 303);
+    assert!(visitor.get(&mine).await.body.contains("线下补充材料已登记"));
+    // A message is read on the case page alone.
+    let message = [("act", "message"), ("message", "您的照片下次请用白底")];
+    assert_eq!(intake.act(&case, &message).await.status, 303);
+    outside.until(&Person::sample().phone, "有新通知").await;
+    assert!(visitor.get(&mine).await.body.contains("您的照片下次请用白底"));
+    for sent in outside.messages_to(&Person::sample().phone) {
+        assert!(!sent.contains("白底"), "no words of officers leave by SMS");
+    }
+    // A note is for colleagues.
+    assert_eq!(intake.act(&case, &[("act", "note"), ("remark", "与上一份申请核对")]).await.status, 303);
+    assert!(intake.get(&case).await.body.contains("与上一份申请核对"));
+    assert!(!visitor.get(&mine).await.body.contains("与上一份申请核对"));
+}
+
+#[actix_web::test]
+async fn r2_15_a_deadline_that_has_passed_goes_to_an_officer() {
+    let (outside, server) = world();
+    let mut visitor = Visitor::new(&server.site);
+    let app = paid(&outside, &mut visitor).await;
+    let (mine, case) = (app.replace("/apply/", "/case/"), app.replace("/apply/", "/staff/case/"));
+    let mut intake = staff(&outside, &server, "intake").await;
+    let until = (outside.now().date_naive() + chrono::Days::new(10)).to_string();
+    let ask = [
+        ("act", "supplement"),
+        ("slot_photo", "yes"),
+        ("supplement_reason", "unreadable"),
+        ("note", "照片不清"),
+        ("until", until.as_str()),
+    ];
+    assert_eq!(intake.act(&case, &ask).await.status, 303);
+    outside.pass(&server, TimeDelta::days(5)).await;
+    outside.until(&Person::sample().phone, "请尽快提交").await;
+    outside.pass(&server, TimeDelta::days(7)).await;
+    outside.until(&Person::sample().phone, "期限已过").await;
+    visitor.login(&Person::sample()).await;
+    let page = visitor.get(&mine).await.body;
+    assert!(page.contains("在工作人员作出决定之前，您仍可提交") && page.contains("工作人员"));
+    let mut intake = staff(&outside, &server, "intake").await;
+    assert_eq!(intake.act(&case, &[("act", "go-on"), ("note", "以护照照片代替")]).await.status, 303);
+    assert!(visitor.get(&mine).await.body.contains("已支付，待受理"));
+}
+
+#[actix_web::test]
+async fn r4_2_r4_3_r4_4_r4_5_a_review_is_asked_for_decided_by_others_and_supersedes() {
+    let (outside, server) = world();
+    let mut visitor = Visitor::new(&server.site);
+    let app = paid(&outside, &mut visitor).await;
+    let (mine, case) = (app.replace("/apply/", "/case/"), app.replace("/apply/", "/staff/case/"));
+    let to = format!("{mine}/review");
+    assert!(visitor.get(&to).await.body.contains("认证还没有结果"), "R4.1: the page says why");
+    deferred(&outside, &server, &case).await;
+    let issued = visitor.until(&mine, "/verify/").await.body;
+    let old = issued.split("href=\"/verify/").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    // R4.2: the notes are read first.
+    let notes = visitor.get(&to).await.body;
+    assert!(notes.contains("《复核需知》") && !notes.contains("review_words"));
+    assert_eq!(visitor.post(&to, &[("act", "begin")]).await.status, 303);
+    // R4.3: by their bytes, and by their number.
+    let images = format!("{to}/images");
+    visitor.get(&to).await;
+    let mut heavy = jpeg(60, 300, 200);
+    heavy.resize(1_048_577, 0);
+    let refused = visitor.try_upload(&images, &[("大图.jpg", heavy.clone())]).await.unwrap();
+    assert!(refused.status == 422 && refused.body.contains("1,048,576"), "{}", refused.body);
+    let renamed = visitor.try_upload(&images, &[("其实是.jpg", b"\x89PNG\r\n\x1a\nxxxx".to_vec())]).await.unwrap();
+    assert!(renamed.status == 422 && renamed.body.contains("不是 JPG 图片"));
+    // R4.4: what was submitted is known: as it was sent, as we show it, and turned by us.
+    let known = visitor.try_upload(&images, &[("又是照片.jpg", jpeg(0, 400, 300))]).await.unwrap();
+    assert!(known.status == 422 && known.body.contains("内容相同"), "{}", known.body);
+    let shown = visitor.get(&format!("{app}/done")).await.body;
+    assert!(!shown.is_empty());
+    let mut reviewer = staff(&outside, &server, "reviewer").await;
+    let body = reviewer.get(&case).await.body;
+    let image = body.split("img src=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let ours = reviewer.bytes(&image).await.1;
+    let known = visitor.try_upload(&images, &[("下载的.jpg", ours)]).await.unwrap();
+    assert!(known.status == 422 && known.body.contains("内容相同"), "the copy that we show");
+    let turned = reviewer.bytes(&format!("{image}?turns=1")).await.1;
+    assert_eq!(visitor.try_upload(&images, &[("转过的.jpg", turned)]).await.unwrap().status, 303);
+    let told = visitor.until(&to, "在申请中已经提交过").await.body;
+    let id = told.split("name=\"image\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let keep = [("act", "keep"), ("review_reason", "new-material"), ("review_words", "补充一份学校来函")];
+    assert_eq!(visitor.post(&to, &keep).await.status, 303);
+    let ask = [
+        ("act", "ask"),
+        ("review_reason", "new-material"),
+        ("review_words", "补充一份学校来函"),
+        ("review_understood", "yes"),
+    ];
+    let flawed = visitor.post(&to, &ask).await;
+    assert!(
+        flawed.status == 422 && flawed.body.contains("有不能使用的图片") && flawed.body.contains("补充一份学校来函")
+    );
+    assert_eq!(visitor.post(&to, &[("act", "delete"), ("image", &id)]).await.status, 303);
+    // Fifty are taken, the fifty-first is not.
+    for batch in 0..3_u8 {
+        let count = if batch == 2 { 10 } else { 20 };
+        let files: Vec<_> = (0..count).map(|n| ("来函.jpg", page(u32::from(batch) * 20 + n))).collect();
+        let sent = visitor.try_upload(&images, &files).await.unwrap();
+        assert_eq!(sent.status, 303, "{}", sent.body);
+    }
+    let full = visitor.try_upload(&images, &[("第五十一.jpg", page(99))]).await.unwrap();
+    assert!(full.status == 422 && full.body.contains("最多上传 50 张"), "{}", full.body);
+    visitor.until(&to, "50 / 50").await;
+    for _ in 0..200 {
+        if !visitor.get(&to).await.body.contains("正在检查") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    // What was kept stands in the form; nothing ticked, nothing asked.
+    let unread = visitor.post(&to, &ask[..3]).await;
+    assert!(unread.status == 422 && unread.body.contains("请阅读《复核需知》"), "{}", unread.body);
+    let asked = visitor.post(&to, &ask).await;
+    assert_eq!(asked.status, 303, "{}", asked.body);
+    assert!(visitor.get(&to).await.body.contains("复核中"), "R4.5: its state is visible");
+    // R5.2: no refund meanwhile, and the page says why.
+    assert!(visitor.get(&format!("{mine}/refund")).await.body.contains("复核正在进行中"));
+    // Not by those who decided.
+    let own = {
+        outside.pass(&server, TimeDelta::minutes(1)).await;
+        let mut evaluator = staff(&outside, &server, "evaluator").await;
+        assert!(evaluator.get(&case).await.body.contains("须由其他同事复核"));
+        evaluator.act(&case, &[("act", "uphold"), ("note", "维持")]).await
+    };
+    assert_eq!(own.status, 403);
+    assert!(reviewer.get("/staff?stage=reviewing").await.body.contains(&case), "R6.4: a queue of its own");
+    let revise = [("act", "revise"), ("outcome", "certificate"), ("note", "学校来函可证")];
+    assert_eq!(reviewer.act(&case, &revise).await.status, 303);
+    assert_eq!(reviewer.act(&case, &[("act", "review-approve")]).await.status, 403, "a second person");
+    let mut chief = staff(&outside, &server, "chief").await;
+    assert_eq!(chief.act(&case, &[("act", "review-approve")]).await.status, 303);
+    outside.until(&Person::sample().phone, "复核已完成").await;
+    // The new document is there, the old one is said to be superseded.
+    let page = visitor.until(&mine, "href=\"/verify/").await.body;
+    assert!(page.contains("认证书"));
+    let mut anybody = Visitor::new(&server.site);
+    assert!(anybody.get(&format!("/verify/{old}")).await.body.contains("verdict-superseded"));
+    let new = page.split("href=\"/verify/").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert!(new != old && anybody.get(&format!("/verify/{new}")).await.body.contains("verdict-valid"));
+    assert!(visitor.get(&to).await.body.contains("已变更结果"));
+    // And with a certificate there is no refund.
+    assert!(!visitor.get(&format!("{mine}/refund")).await.body.contains("refund_reason"));
+}
+
+#[actix_web::test]
+async fn casework_an_unpaid_application_is_withdrawn_after_a_page_between_and_late_money_goes_back() {
+    let (outside, server) = world();
+    let mut visitor = Visitor::new(&server.site);
+    let app = visitor.apply(&outside, &Person::sample()).await;
+    let mine = app.replace("/apply/", "/case/");
+    let leaving = visitor.post(&format!("{app}/payment"), &[("act", "pay")]).await;
+    assert!(visitor.get(&format!("{mine}/withdraw")).await.body.contains("确认退出"));
+    assert_eq!(visitor.post(&format!("{mine}/withdraw"), &[]).await.status, 303);
+    assert!(visitor.get(&mine).await.body.contains("已退出"));
+    assert!(visitor.post(&format!("{app}/payment"), &[("act", "pay")]).await.status != 200, "nothing is to be paid");
+    // The browser was at the bank all the while.
+    Visitor::play(&leaving, GOOD_CARD).await;
+    outside.until(&Person::sample().phone, "退费已完成").await;
+    assert_eq!(outside.taken(), 36_000);
+    let back: i64 = outside
+        .state
+        .read(|book| book.refunds.values().map(|refund| refund.request["txnAmt"].parse::<i64>().unwrap()).sum());
+    assert_eq!(back, 36_000);
+}
+
+#[actix_web::test]
+async fn r6_2_two_officers_meet_and_neither_loses_anything() {
+    let (outside, server) = world();
+    let mut visitor = Visitor::new(&server.site);
+    let app = paid(&outside, &mut visitor).await;
+    let case = app.replace("/apply/", "/staff/case/");
+    let id = app.replace("/apply/", "");
+    let (mut intake, mut evaluator) =
+        (staff(&outside, &server, "intake").await, staff(&outside, &server, "evaluator").await);
+    // Claimed from the queue, without scripts.
+    let queue = intake.get("/staff?stage=screening&country=GB&kind=foreign&holder=nobody").await;
+    assert!(queue.body.contains(&case));
+    let field = format!("case_{id}");
+    let claims = [(field.as_str(), "yes"), ("back", "/staff?stage=screening")];
+    assert_eq!(intake.post("/staff/claims", &claims).await.to, "/staff?stage=screening");
+    assert!(intake.get("/staff?stage=screening&holder=mine").await.body.contains(&case));
+    evaluator.get("/staff").await;
+    evaluator.post("/staff/claims", &claims).await;
+    assert!(evaluator.get(&case).await.body.contains("受理员甲"), "the first has it");
+    assert_eq!(evaluator.act(&case, &[("act", "claim")]).await.status, 409);
+    // Both look; one accepts; the other one's form is not true any more, and says so with what was typed.
+    let seen = evaluator.get(&case).await.hidden("seen");
+    assert_eq!(intake.act(&case, &[("act", "accept")]).await.status, 303);
+    let stale = [("act", "not-accept"), ("reason", "incomplete"), ("note", "缺少成绩单"), ("seen", seen.as_str())];
+    let conflict = evaluator.post(&case, &stale).await;
+    assert_eq!(conflict.status, 409);
+    assert!(conflict.body.contains("缺少成绩单") && conflict.body.contains("认证评估中"));
+    // Found by name, by document, by number; nothing of it stands in an address.
+    for who in ["样张三", "110101199003070011"] {
+        let found = intake.post("/staff/search", &[("who", who)]).await;
+        assert!(found.status == 200 && found.body.contains(&case), "{who}");
+    }
+    let none = intake.post("/staff/search", &[("who", "查无此人")]).await;
+    assert!(none.status == 200 && none.body.contains("role=\"alert\""));
+    // A hold, an enquiry abroad, enhanced review: each in words on the applicant's page.
+    let until = (outside.now().date_naive() + chrono::Days::new(3)).to_string();
+    let hold = [("act", "hold"), ("hold_reason", "authority"), ("hold_until", until.as_str())];
+    assert_eq!(evaluator.act(&case, &hold).await.status, 303);
+    let mine = app.replace("/apply/", "/case/");
+    assert!(visitor.get(&mine).await.body.contains("等待主管部门意见"));
+    outside.pass(&server, TimeDelta::days(4)).await;
+    outside.until(&Person::sample().phone, "已恢复处理").await;
+    let mut evaluator = staff(&outside, &server, "evaluator").await;
+    assert_eq!(evaluator.act(&case, &[("act", "abroad"), ("institution", "北郡大学注册处")]).await.status, 303);
+    visitor.login(&Person::sample()).await;
+    let page = visitor.get(&mine).await.body;
+    assert!(page.contains("境外核查中") && page.contains("境外院校或机构"));
+    assert_eq!(evaluator.act(&case, &[("act", "answered"), ("answer", "属实")]).await.status, 303);
+    assert_eq!(evaluator.act(&case, &[("act", "enhance")]).await.status, 303);
+    let page = visitor.get(&mine).await.body;
+    assert!(page.contains("加强审查") && page.contains("预计完成时间的变更"), "R2.14: old, new and why");
+    // The viewer stands beside the answers.
+    let body = evaluator.get(&case).await.body;
+    let view = body.split("href=\"").find(|part| part.contains("/view/")).unwrap().split('"').next().unwrap();
+    let view = view.to_owned();
+    let large = evaluator.get(&format!("{view}?zoom=200&turns=1")).await.body;
+    assert!(large.contains("zoom-200") && large.contains("turns=1") && large.contains("北郡大学"));
+}

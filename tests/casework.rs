@@ -166,21 +166,22 @@ async fn r4_2_r4_3_r4_4_r4_5_a_review_is_asked_for_decided_by_others_and_superse
     assert!(known.status == 422 && known.body.contains("内容相同"), "the copy that we show");
     let turned = reviewer.bytes(&format!("{image}?turns=1")).await.1;
     assert_eq!(visitor.try_upload(&images, &[("转过的.jpg", turned)]).await.unwrap().status, 303);
-    let told = visitor.until(&to, "在申请中已经提交过").await.body;
+    let second = format!("{to}/materials");
+    let told = visitor.until(&second, "在申请中已经提交过").await.body;
     let id = told.split("name=\"image\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    let keep = [("act", "keep"), ("review_reason", "new-material"), ("review_words", "补充一份学校来函")];
-    assert_eq!(visitor.post(&to, &keep).await.status, 303);
-    let ask = [
-        ("act", "ask"),
-        ("review_reason", "new-material"),
-        ("review_words", "补充一份学校来函"),
-        ("review_understood", "yes"),
-    ];
-    let flawed = visitor.post(&to, &ask).await;
+    // Without its reason it goes nowhere; what was typed and left is kept.
+    let unread = visitor.post(&to, &[("act", "next"), ("review_words", "补充一份")]).await;
+    assert!(unread.status == 422 && unread.body.contains("补充一份"), "{}", unread.body);
+    assert_eq!(visitor.post(&to, &[("act", "later"), ("review_words", "补充一份")]).await.status, 303);
+    assert!(visitor.get(&to).await.body.contains("补充一份"));
+    let write = [("act", "next"), ("review_reason", "new-material"), ("review_words", "补充一份学校来函")];
+    assert_eq!(visitor.post(&to, &write).await.to, second);
+    let ask = [("act", "ask"), ("review_understood", "yes")];
+    let flawed = visitor.post(&second, &ask).await;
     assert!(
         flawed.status == 422 && flawed.body.contains("有不能使用的图片") && flawed.body.contains("补充一份学校来函")
     );
-    assert_eq!(visitor.post(&to, &[("act", "delete"), ("image", &id)]).await.status, 303);
+    assert_eq!(visitor.post(&second, &[("act", "delete"), ("image", &id)]).await.status, 303);
     // Fifty are taken, the fifty-first is not.
     for batch in 0..3_u8 {
         let count = if batch == 2 { 10 } else { 20 };
@@ -190,17 +191,17 @@ async fn r4_2_r4_3_r4_4_r4_5_a_review_is_asked_for_decided_by_others_and_superse
     }
     let full = visitor.try_upload(&images, &[("第五十一.jpg", page(99))]).await.unwrap();
     assert!(full.status == 422 && full.body.contains("最多上传 50 张"), "{}", full.body);
-    visitor.until(&to, "50 / 50").await;
+    visitor.until(&second, "50 / 50").await;
     for _ in 0..200 {
-        if !visitor.get(&to).await.body.contains("正在检查") {
+        if !visitor.get(&second).await.body.contains("正在检查") {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    // What was kept stands in the form; nothing ticked, nothing asked.
-    let unread = visitor.post(&to, &ask[..3]).await;
+    // Nothing ticked, nothing asked.
+    let unread = visitor.post(&second, &ask[..1]).await;
     assert!(unread.status == 422 && unread.body.contains("请阅读《复核需知》"), "{}", unread.body);
-    let asked = visitor.post(&to, &ask).await;
+    let asked = visitor.post(&second, &ask).await;
     assert_eq!(asked.status, 303, "{}", asked.body);
     assert!(visitor.get(&to).await.body.contains("复核中"), "R4.5: its state is visible");
     // R5.2: no refund meanwhile, and the page says why.

@@ -57,6 +57,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/case/{id}/supplement/{slot}", web::post().to(supplement::upload))
         .route("/case/{id}/review", web::get().to(review::show))
         .route("/case/{id}/review", web::post().to(review::act))
+        .route("/case/{id}/review/materials", web::get().to(review::materials))
+        .route("/case/{id}/review/materials", web::post().to(review::finish))
         .route("/case/{id}/review/images", web::post().to(review::upload))
         .route("/case/{id}/withdraw", web::get().to(withdraw::show))
         .route("/case/{id}/withdraw", web::post().to(withdraw::act))

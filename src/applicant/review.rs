@@ -10,7 +10,9 @@ use domain::form::{Field, Kind, Raw};
 use domain::ids::MaterialId;
 use domain::material::{Purpose, Verdict};
 use domain::person::Language;
-use domain::review::{AskReview, BeginReview, IMAGE_MOST, IMAGES_MOST, REASONS, Review, SLOT, WORDS_MOST, may_review};
+use domain::review::{
+    AskReview, BeginReview, IMAGE_MOST, IMAGES_MOST, REASONS, Review, SLOT, WORDS_MOST, WriteReview, may_review,
+};
 use maud::{Markup, html};
 
 use crate::applicant::supplement::add;
@@ -38,13 +40,9 @@ fn stored(draft: &Review) -> Raw {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).collect()
 }
 
-/// `GET /case/{id}/review`
+/// `GET /case/{id}/review`: whether, and the first of two pages, the reason.
 pub async fn show(ctx: Ctx, id: web::Path<String>) -> Answer {
     let (_, application) = open(&ctx, &id).await?;
-    if ctx.is_fragment() {
-        let draft = draft(&application).ok_or(Rejection::NotFound)?;
-        return Ok(ctx.poll(&known(&application, draft), || images(&ctx, &application, draft, &Shown::default())));
-    }
     let shown = draft(&application).map(|draft| Shown::of(stored(draft))).unwrap_or_default();
     Ok(page(&ctx, &application, &shown))
 }
@@ -69,17 +67,15 @@ fn page(ctx: &Ctx, application: &Application, shown: &Shown) -> HttpResponse {
                     (notice(ctx))
                     form method="post" action=(to) { (token(ctx)) button type="submit" name="act" value="begin" { (ctx.t("review-begin")) } }
                 }
-                (Ok(_), Some(draft)) => {
+                (Ok(_), Some(_)) => {
                     details { summary { (ctx.t("review-notice-title")) } (notice(ctx)) }
-                    (images(ctx, application, draft, shown))
                     form id="main" method="post" action=(to) novalidate {
                         (token(ctx))
                         (field(ctx, &REASON, shown))
                         (field(ctx, &WORDS, shown))
-                        (field(ctx, &UNDERSTOOD, shown))
                         div class="actions" {
-                            button type="submit" name="act" value="ask" { (ctx.t("review-do")) }
-                            button type="submit" class="secondary" name="act" value="keep" formnovalidate { (ctx.t("later")) }
+                            button type="submit" name="act" value="next" { (ctx.t("next")) }
+                            button type="submit" class="secondary" name="act" value="later" formnovalidate { (ctx.t("later")) }
                         }
                     }
                 }
@@ -89,6 +85,49 @@ fn page(ctx: &Ctx, application: &Application, shown: &Shown) -> HttpResponse {
             }
         },
     )
+}
+
+/// `GET /case/{id}/review/materials`: the second page, images and asking.
+pub async fn materials(ctx: Ctx, id: web::Path<String>) -> Answer {
+    let (_, application) = open(&ctx, &id).await?;
+    let Some(draft) = draft(&application) else { return Ok(ctx.redirect(&format!("/case/{}/review", application.id))) };
+    if ctx.is_fragment() {
+        return Ok(ctx.poll(&known(&application, draft), || images(&ctx, &application, draft, &Shown::default())));
+    }
+    Ok(second(&ctx, &application, draft, &Shown::default()))
+}
+
+fn second(ctx: &Ctx, application: &Application, draft: &Review, shown: &Shown) -> HttpResponse {
+    let first = format!("/case/{}/review", application.id);
+    Page::new(ctx.t("review-title")).status(shown.status()).with_form().show(
+        ctx,
+        html! {
+            p class="crumbs" { a href=(first) { (ctx.t("back")) } }
+            h1 { (ctx.t("review-title")) }
+            (summary(ctx, shown))
+            (facts(ctx, draft))
+            p { a href=(first) { (ctx.t("change")) span class="hidden" { " " (ctx.t("field-review_reason")) } } }
+            (images(ctx, application, draft, shown))
+            form id="main" method="post" action={(first) "/materials"} novalidate {
+                (token(ctx))
+                (field(ctx, &UNDERSTOOD, shown))
+                div class="actions" {
+                    button type="submit" name="act" value="ask" { (ctx.t("review-do")) }
+                    a href={"/case/" (application.id)} { (ctx.t("later")) }
+                }
+            }
+        },
+    )
+}
+
+/// Reason and explanation.
+fn facts(ctx: &Ctx, review: &Review) -> Markup {
+    let reason = if review.reason.is_empty() {
+        ctx.t("not-given")
+    } else {
+        ctx.t(&format!("choice-review_reason-{}", review.reason))
+    };
+    rows(&[(ctx.t("field-review_reason"), reason), (ctx.t("field-review_words"), review.words.clone())])
 }
 
 fn notice(ctx: &Ctx) -> Markup {
@@ -105,7 +144,7 @@ fn known(application: &Application, draft: &Review) -> String {
 }
 
 fn images(ctx: &Ctx, application: &Application, draft: &Review, shown: &Shown) -> Markup {
-    let at = format!("/case/{}/review", application.id);
+    let at = format!("/case/{}/review/materials", application.id);
     let mine: Vec<_> = attachment::of(application, Purpose::Review(draft.id)).collect();
     let waiting = mine.iter().any(|image| image.verdict == Verdict::Waiting);
     let poll = waiting.then(|| format!("{at}?known={}", known(application, draft)));
@@ -120,7 +159,7 @@ fn images(ctx: &Ctx, application: &Application, draft: &Review, shown: &Shown) -
             ul class="images" { @for image in mine {
                 li { (upload::receipt(ctx, &format!("/apply/{}/image", application.id), Some(&at), image, false)) }
             } }
-            (upload::form(ctx, &format!("{at}/images"), SLOT, "image/jpeg", true))
+            (upload::form(ctx, &format!("/case/{}/review/images", application.id), SLOT, "image/jpeg", true))
         }
     }
 }
@@ -133,60 +172,75 @@ fn standing(ctx: &Ctx, review: &Review) -> Markup {
         (None, Some(_)) => "review-state-proposed",
         (None, None) => "review-state-open",
     };
-    let mut facts = vec![(ctx.t("field-review_reason"), ctx.t(&format!("choice-review_reason-{}", review.reason)))];
-    facts.push((ctx.t("field-review_words"), review.words.clone()));
-    facts.extend(review.asked_at.map(|at| (ctx.t("review-asked"), instant(ctx, at))));
-    facts.extend(review.ended.as_ref().map(|end| (ctx.t("review-ended"), instant(ctx, end.at))));
+    let mut times = Vec::new();
+    times.extend(review.asked_at.map(|at| (ctx.t("review-asked"), instant(ctx, at))));
+    times.extend(review.ended.as_ref().map(|end| (ctx.t("review-ended"), instant(ctx, end.at))));
     html! {
         section class="card" {
             h2 { (ctx.t("review-title")) " " span class="tag" { (ctx.t(state)) } }
-            (rows(&facts))
+            (facts(ctx, review))
+            (rows(&times))
         }
     }
 }
 
-/// `POST /case/{id}/review`: begins, keeps, asks; or changes one image.
+/// `POST /case/{id}/review`: begins, or writes down the reason.
 pub async fn act(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
     let (me, application) = open_keeping(&ctx, &id, Some(&posted.0)).await?;
     if let Some(language) = posted.some("switch_language").and_then(Language::from_tag) {
         return Ok(page(&ctx.in_language(language), &application, &Shown::of(posted.0)));
     }
+    let (to, application) = (format!("/case/{}/review", application.id), &application);
+    if posted.get("act") == "begin" {
+        ctx.site().tree.command(me.id, BeginReview { application: application.id }).await?;
+        return Ok(ctx.redirect(&to));
+    }
+    let later = posted.get("act") == "later";
+    let (reason, words) = (posted.get("review_reason").to_owned(), posted.get("review_words").to_owned());
+    let command = WriteReview { application: application.id, reason, words, later };
+    match ctx.site().tree.command(me.id, command).await {
+        Ok(()) if later => {
+            ctx.flash("flash-kept");
+            Ok(ctx.redirect(&format!("/case/{}", application.id)))
+        }
+        Ok(()) => Ok(ctx.redirect(&format!("{to}/materials"))),
+        Err(Refusal::Rejected(Rejection::Form(errors))) => Ok(page(&ctx, application, &Shown::wrong(posted.0, errors))),
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// `POST /case/{id}/review/materials`: asks, or changes one image.
+pub async fn finish(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
+    let (me, application) = open_keeping(&ctx, &id, Some(&posted.0)).await?;
     let to = format!("/case/{}/review", application.id);
+    // Pressed twice: it is asked for already.
+    let Some(draft) = draft(&application) else { return Ok(ctx.redirect(&to)) };
+    if let Some(language) = posted.some("switch_language").and_then(Language::from_tag) {
+        return Ok(second(&ctx.in_language(language), &application, draft, &Shown::of(posted.0)));
+    }
     let image = posted.get("image").parse::<MaterialId>().map_err(|_| Failure::from(Rejection::NotFound));
     let change = match posted.get("act") {
-        "begin" => {
-            ctx.site().tree.command(me.id, BeginReview { application: application.id }).await?;
-            return Ok(ctx.redirect(&to));
-        }
         "rotate" => AttachmentChange::Rotate(image?),
         "delete" => AttachmentChange::Delete(image?),
-        act => {
-            let keep = act == "keep";
-            let command = AskReview {
-                application: application.id,
-                reason: posted.get("review_reason").to_owned(),
-                words: posted.get("review_words").to_owned(),
-                understood: posted.some("review_understood").is_some(),
-                keep,
-            };
+        _ => {
+            let understood = posted.some("review_understood").is_some();
+            let command = AskReview { application: application.id, understood };
             return match ctx.site().tree.command(me.id, command).await {
                 Ok(()) => {
-                    ctx.flash(if keep { "flash-kept" } else { "flash-review-asked" });
-                    Ok(ctx.redirect(&if keep { format!("/case/{}", application.id) } else { to }))
+                    ctx.flash("flash-review-asked");
+                    Ok(ctx.redirect(&to))
                 }
-                // Pressed twice: it is asked for already.
                 Err(Refusal::Rejected(Rejection::NotNow(_))) => Ok(ctx.redirect(&to)),
                 Err(Refusal::Rejected(Rejection::Form(errors))) => {
-                    Ok(page(&ctx, &application, &Shown::wrong(posted.0, errors)))
+                    Ok(second(&ctx, &application, draft, &Shown::wrong(posted.0, errors)))
                 }
                 Err(refusal) => Err(refusal.into()),
             };
         }
     };
-    let draft = draft(&application).ok_or(Rejection::NotFound)?;
     let command = ChangeAttachments { application: application.id, purpose: Purpose::Review(draft.id), change };
     ctx.site().tree.command(me.id, command).await?;
-    Ok(ctx.redirect(&to))
+    Ok(ctx.redirect(&format!("{to}/materials")))
 }
 
 /// `POST /case/{id}/review/images`
@@ -198,19 +252,18 @@ pub async fn upload(ctx: Ctx, id: web::Path<String>, mut form: Multipart) -> Ans
 
 async fn take(ctx: &Ctx, id: &str, form: &mut Multipart) -> Answer {
     let (me, application) = open(ctx, id).await?;
-    let draft = draft(&application).ok_or(Rejection::NotNow("review-open"))?;
-    let purpose = Purpose::Review(draft.id);
+    let purpose = Purpose::Review(draft(&application).ok_or(Rejection::NotNow("review-open"))?.id);
     let held = attachment::of(&application, purpose).count();
     let wanted = Wanted { slot: SLOT, purpose, most: IMAGES_MOST, held, bytes_most: Some(IMAGE_MOST), jpeg_only: true };
     let received = receive(ctx, wanted, form).await?;
     let errors = add(ctx, me.id, &application, purpose, received).await?;
     if errors.is_empty() {
-        return Ok(ctx.redirect(&format!("/case/{}/review#slot-{SLOT}", application.id)));
+        return Ok(ctx.redirect(&format!("/case/{}/review/materials#slot-{SLOT}", application.id)));
     }
     let me = ctx.site().tree.applicant(me.id).await?;
     let application = me.application(application.id)?;
-    let raw = application.casework.reviews.last().map(stored).unwrap_or_default();
-    Ok(page(ctx, application, &Shown::wrong(raw, errors)))
+    let draft = draft(application).ok_or(Rejection::NotNow("review-open"))?;
+    Ok(second(ctx, application, draft, &Shown::wrong(Raw::new(), errors)))
 }
 
 /// A short line for pages that lead here; none when there is nothing to review.

@@ -211,7 +211,7 @@ fn table(ctx: &Ctx, rows: &[QueueRow], names: &[(String, String)], today: NaiveD
         known.map_or_else(String::new, |(_, name)| name.clone())
     };
     html! {
-        div class="scroll" { table {
+        div class="wide-table" tabindex="0" role="region" aria-label=(ctx.t("nav-queue")) { table {
             thead { tr {
                 @if claims { th scope="col" { span class="hidden" { (ctx.t("queue-claim")) } } }
                 th scope="col" { (ctx.t("case-number")) } @if !claims { th scope="col" { (ctx.t("queue-stages")) } }
@@ -223,7 +223,7 @@ fn table(ctx: &Ctx, rows: &[QueueRow], names: &[(String, String)], today: NaiveD
                     @if claims { td { @if row.claimed_by.is_none() {
                         input type="checkbox" name={(CASE) (row.application)} value="yes" aria-label={(ctx.t("queue-claim")) " " (row.number)};
                     } } }
-                    td { a href={"/staff/case/" (row.application)} { (row.number) } }
+                    td class="number" { a href={"/staff/case/" (row.application)} { (row.number) } }
                     @if !claims { td { (stage_tag(ctx, row.stage)) } }
                     td { (ctx.t(&format!("choice-kind-{}", row.kind))) }
                     td { (ctx.texts().country(&row.country)) }

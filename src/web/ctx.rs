@@ -170,7 +170,7 @@ impl Ctx {
             ["staff", "payment", id, "ask"] => format!("/staff/payment/{id}"),
             ["case", id, "refund", "bank"] => format!("/case/{id}/refund"),
             ["case", id, "supplement", _] => format!("/case/{id}/supplement"),
-            ["case", id, "review", "images"] => format!("/case/{id}/review"),
+            ["case", id, "review", "images"] => format!("/case/{id}/review/materials"),
             ["account", "password" | "contact" | "logout-everywhere"] => "/account".into(),
             ["register", id, "code" | "edit"] => format!("/register/{id}"),
             ["pay", "return"] => "/payments".into(),

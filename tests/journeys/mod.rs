@@ -1,5 +1,6 @@
 //! The journey of the guide, word by word, in Chromium: with scripts, without, and in English.
 
+mod casework;
 mod money;
 
 use domain::person::Language;

@@ -16,7 +16,7 @@ use domain::payment::AttemptState;
 use domain::refund::{
     AskRefund, BankInput, Cause, FinanceAct, HandleRefund, MoveTransfer, Refund, RefundState, TransferStep,
 };
-use domain::review::{AskReview, BeginReview, DecideReview, ReviewAct};
+use domain::review::{AskReview, BeginReview, DecideReview, ReviewAct, WriteReview};
 use domain::settlement::{AskGatewayNow, OpenAttempt};
 use domain::staff::{Officer, Role};
 use domain::supplement::{AskSupplement, HandleSupplement, SupplementAct};
@@ -271,8 +271,8 @@ impl Player<'_> {
                 self.log.push("ask for a review".into());
                 let _ = tree.command(applicant, BeginReview { application }).await;
                 let (reason, words) = ("other".to_owned(), "请复核".to_owned());
-                let ask = AskReview { application, reason, words, understood: true, keep: false };
-                let _ = tree.command(applicant, ask).await;
+                let _ = tree.command(applicant, WriteReview { application, reason, words, later: false }).await;
+                let _ = tree.command(applicant, AskReview { application, understood: true }).await;
             }
             24 => {
                 let note = "复核".to_owned();

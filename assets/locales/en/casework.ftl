@@ -200,3 +200,4 @@ filter-do = Apply
 queue-claim = Take on the chosen
 queue-late = late
 flash-some-claimed = Some of them were taken by colleagues.
+rejection-review-unwritten = Write down reason and explanation first.

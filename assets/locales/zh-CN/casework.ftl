@@ -200,3 +200,4 @@ filter-do = 筛选
 queue-claim = 领取所选
 queue-late = 已超期
 flash-some-claimed = 部分申请已由其他同事领取。
+rejection-review-unwritten = 请先填写复核原因和具体理由。

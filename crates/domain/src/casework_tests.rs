@@ -18,7 +18,7 @@ use crate::ids::{MaterialId, StaffId};
 use crate::material::{Look, Material, Purpose, Verdict};
 use crate::payment::{Attempt, AttemptState};
 use crate::refund::{AskRefund, card_takes_it, may_ask};
-use crate::review::{AskReview, BeginReview, DecideReview, ReviewAct, may_review};
+use crate::review::{AskReview, BeginReview, DecideReview, ReviewAct, WriteReview, may_review};
 use crate::staff::{Act, Officer, Role};
 use crate::supplement::{AskSupplement, HandleSupplement, How, SendSupplement, SupplementAct};
 
@@ -275,14 +275,9 @@ fn r4_1_a_review_can_be_asked_for_within_a_year_and_not_after_a_refund() {
 fn open_review(who: &mut Applicant) {
     let application = who.applications[0].id;
     decide(who, &BeginReview { application }, now()).unwrap();
-    let ask = AskReview {
-        application,
-        reason: "new-material".into(),
-        words: "有新的成绩单".into(),
-        understood: true,
-        keep: false,
-    };
-    decide(who, &ask, now()).unwrap();
+    let (reason, words) = ("new-material".to_owned(), "有新的成绩单".to_owned());
+    decide(who, &WriteReview { application, reason, words, later: false }, now()).unwrap();
+    decide(who, &AskReview { application, understood: true }, now()).unwrap();
 }
 
 #[test]
@@ -290,11 +285,14 @@ fn r4_2_r5_2_while_a_review_is_open_there_is_no_refund_and_afterwards_only_if_th
     let (mut who, [first, second]) = decided(Outcome::Deferral, Some("cannot-verify"));
     let application = who.applications[0].id;
     assert!(may_ask(&who.applications[0]).is_ok());
-    let empty = AskReview { application, reason: String::new(), words: String::new(), understood: false, keep: false };
+    let empty = |later| WriteReview { application, reason: String::new(), words: String::new(), later };
     decide(&mut who, &BeginReview { application }, now()).unwrap();
     // A draft of a review hinders nobody.
     assert!(may_ask(&who.applications[0]).is_ok());
-    assert!(matches!(decide(&mut who, &empty, now()), Err(Rejection::Form(errors)) if errors.len() == 3));
+    assert!(matches!(decide(&mut who, &empty(false), now()), Err(Rejection::Form(errors)) if errors.len() == 2));
+    decide(&mut who, &empty(true), now()).unwrap();
+    let unwritten = AskReview { application, understood: true };
+    assert_eq!(decide(&mut who, &unwritten, now()).map(|_| ()), Err(Rejection::NotNow("review-unwritten")));
     open_review(&mut who);
     assert_eq!(who.applications[0].stage(), Stage::Reviewing);
     assert_eq!(may_ask(&who.applications[0]).map(|_| ()), Err("refund-review"));

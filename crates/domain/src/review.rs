@@ -149,19 +149,62 @@ impl Command for BeginReview {
     }
 }
 
-/// 提交复核申请 (R4.2); or keeps what was typed so far.
+/// The draft of a review, if a review can still be asked for.
+fn draft<'a>(application: &'a mut Application, at: &Moment<'_>) -> Result<&'a mut Review, Rejection> {
+    may_review(application, at.now).map_err(Rejection::NotNow)?;
+    let last = application.casework.reviews.last_mut().filter(|last| last.asked_at.is_none());
+    last.ok_or(Rejection::NotFound)
+}
+
+/// Writes down reason and explanation (R4.2); later there is time to be right.
 #[derive(Debug, Clone)]
-pub struct AskReview {
+pub struct WriteReview {
     /// Of which application.
     pub application: ApplicationId,
     /// One of [`REASONS`].
     pub reason: String,
     /// The explanation.
     pub words: String,
+    /// Whether it is only to be kept for now.
+    pub later: bool,
+}
+
+impl Command for WriteReview {
+    type Done = ();
+
+    fn decide(&self, applicant: &mut Applicant, at: &Moment<'_>, _: &mut Effects) -> Result<(), Rejection> {
+        let application = applicant.application_mut(self.application)?;
+        let draft = draft(application, at)?;
+        let words = self.words.trim();
+        let mut errors = Vec::new();
+        if !self.later && !REASONS.contains(&self.reason.as_str()) {
+            errors.push(FieldError::new("review_reason", "choose"));
+        }
+        if !self.later && words.is_empty() {
+            errors.push(FieldError::new("review_words", "missing"));
+        }
+        let long = words.chars().count();
+        if long > WORDS_MOST {
+            let error = FieldError::new("review_words", "too-long").with("most", WORDS_MOST);
+            errors.push(error.with("over", long - WORDS_MOST));
+        }
+        if !errors.is_empty() {
+            return Err(Rejection::Form(errors));
+        }
+        draft.reason.clone_from(&self.reason);
+        words.clone_into(&mut draft.words);
+        application.changed_at = at.now;
+        Ok(())
+    }
+}
+
+/// 提交复核申请 (R4.2).
+#[derive(Debug, Clone)]
+pub struct AskReview {
+    /// Of which application.
+    pub application: ApplicationId,
     /// Whether 《复核需知》 was read.
     pub understood: bool,
-    /// Whether it is only to be kept.
-    pub keep: bool,
 }
 
 impl Command for AskReview {
@@ -170,47 +213,29 @@ impl Command for AskReview {
     fn decide(&self, applicant: &mut Applicant, at: &Moment<'_>, effects: &mut Effects) -> Result<(), Rejection> {
         let account = applicant.account.clone();
         let application = applicant.application_mut(self.application)?;
-        may_review(application, at.now).map_err(Rejection::NotNow)?;
-        let draft = application.casework.reviews.last().filter(|last| last.asked_at.is_none());
-        let id = draft.ok_or(Rejection::NotFound)?.id;
-        let words = self.words.trim();
-        let mut errors = Vec::new();
-        let long = words.chars().count();
-        if long > WORDS_MOST {
-            let error = FieldError::new("review_words", "too-long").with("most", WORDS_MOST);
-            errors.push(error.with("over", long - WORDS_MOST));
+        let draft = draft(application, at)?;
+        let (id, reason) = (draft.id, draft.reason.clone());
+        if !REASONS.contains(&reason.as_str()) || draft.words.is_empty() {
+            return Err(Rejection::NotNow("review-unwritten"));
         }
-        if !self.keep {
-            if !REASONS.contains(&self.reason.as_str()) {
-                errors.push(FieldError::new("review_reason", "choose"));
-            }
-            if words.is_empty() {
-                errors.push(FieldError::new("review_words", "missing"));
-            }
-            match slot_state(application, Purpose::Review(id), SLOT) {
-                SlotState::Empty | SlotState::Filled => {}
-                SlotState::Checking => errors.push(FieldError::new(SLOT, "checking")),
-                SlotState::Flawed => errors.push(FieldError::new(SLOT, "flawed")),
-            }
-            if !self.understood {
-                errors.push(FieldError::new("review_understood", "tick"));
-            }
+        let mut errors = Vec::new();
+        match slot_state(application, Purpose::Review(id), SLOT) {
+            SlotState::Empty | SlotState::Filled => {}
+            SlotState::Checking => errors.push(FieldError::new(SLOT, "checking")),
+            SlotState::Flawed => errors.push(FieldError::new(SLOT, "flawed")),
+        }
+        if !self.understood {
+            errors.push(FieldError::new("review_understood", "tick"));
         }
         if !errors.is_empty() {
             return Err(Rejection::Form(errors));
         }
-        for draft in application.casework.reviews.iter_mut().filter(|known| known.id == id) {
-            draft.reason.clone_from(&self.reason);
-            words.clone_into(&mut draft.words);
-            draft.asked_at = (!self.keep).then_some(at.now);
-        }
+        self::draft(application, at)?.asked_at = Some(at.now);
+        // Another officer than before has to have it.
+        application.casework.claimed = None;
         application.changed_at = at.now;
-        if !self.keep {
-            // Another officer than before has to have it.
-            application.casework.claimed = None;
-            effects.happened(self.application, "review-asked", Actor::Applicant, self.reason.clone());
-            casework::told(application, &account, NoticeKind::ReviewAsked, &[], effects);
-        }
+        effects.happened(self.application, "review-asked", Actor::Applicant, reason);
+        casework::told(application, &account, NoticeKind::ReviewAsked, &[], effects);
         Ok(())
     }
 }

@@ -8,14 +8,19 @@ use std::time::Duration;
 use actix_web::{HttpResponse, web};
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
+use domain::effects::{Actor, AuditEntry};
+use domain::ids::StaffId;
+use domain::import;
+use domain::person::Language;
 use domain::staff::Role;
 use gateways::identity::IdentitySettings;
 use gateways::mail::MailSettings;
 use gateways::sms::SmsSettings;
 use gateways::unionpay::UnionPaySettings;
+use locales::Texts;
 use sandbox::{Sandbox, StaffCode};
 use serde::Deserialize;
-use store::Store;
+use store::{Batch, Store};
 use supervision::{Clock, ShiftedClock, Sleep};
 
 use crate::boot::Parts;
@@ -98,7 +103,28 @@ pub fn seed(store: &Store) -> anyhow::Result<()> {
             store.add_staff(user, name, roles, hash, secret)?;
         }
     }
-    Ok(())
+    seed_programmes(store)
+}
+
+/// Invented joint programmes and one student of one of them, by the same way as a registrar's files.
+fn seed_programmes(store: &Store) -> anyhow::Result<()> {
+    if !store.programmes("", None, true, None, 1)?.is_empty() {
+        return Ok(());
+    }
+    let now = Utc::now();
+    let today = domain::calendar::today(now);
+    let texts = Texts::new(Language::Chinese);
+    let label = |name: &str| texts.get(&format!("field-{name}"));
+    let entry = AuditEntry { by: Actor::System, act: "imported", subject: "demo".into() };
+    let take = |batch: &Batch| -> anyhow::Result<()> {
+        let id = store.keep_import(batch, StaffId::fresh(), now)?;
+        store.import(id, &entry, true, now)?;
+        Ok(())
+    };
+    let programmes = import::programmes(include_bytes!("../assets/demo/programmes.csv"), &label, today)?;
+    take(&Batch::Programmes(programmes.rows.into_iter().map(|(_, row)| row).collect()))?;
+    let students = import::students(include_bytes!("../assets/demo/students.csv"), &label, today)?;
+    take(&Batch::Students(students.rows.into_iter().map(|(_, row)| row.into()).collect()))
 }
 
 /// Takes a port, or says which setting to change.

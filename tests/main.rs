@@ -8,6 +8,7 @@ mod doors;
 mod faults;
 mod foreign_client;
 mod forms;
+mod joint;
 mod journeys;
 mod locales_agree;
 mod recovery;

@@ -66,7 +66,7 @@ fn applicant() -> Applicant {
         nationality: "CN".into(),
         gender: Gender::Male,
         document_type: DocumentType::CnId,
-        document_number: format!("sample-{unique}"),
+        document_number: format!("SAMPLE{unique}"),
         valid_from: "2020-01-01".parse().unwrap(),
         valid_to: None,
         phone: format!("13{}", &unique[..9]),

@@ -159,7 +159,12 @@ pub async fn second(ctx: Ctx, posted: Posted) -> Answer {
         .await?;
     ctx.set_staff(&session, Realm::Staff);
     use domain::staff::Act;
-    let first = [(Act::ViewCases, "/staff"), (Act::HandleMoney, "/staff/refunds"), (Act::ViewMachinery, "/operator")];
+    let first = [
+        (Act::ViewCases, "/staff"),
+        (Act::HandleMoney, "/staff/refunds"),
+        (Act::KeepProgrammes, "/staff/programmes"),
+        (Act::ViewMachinery, "/operator"),
+    ];
     let to = first.iter().find(|(act, _)| secret.officer.may(*act)).map_or("/staff", |(_, to)| to);
     Ok(ctx.redirect(to))
 }

@@ -3,8 +3,10 @@
 pub mod acts;
 pub mod case;
 pub mod clearing;
+pub mod import;
 pub mod ledger;
 pub mod login;
+pub mod programmes;
 pub mod queue;
 pub mod refunds;
 pub mod transfers;
@@ -22,6 +24,18 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/staff", web::get().to(queue::show))
         .route("/staff/search", web::post().to(queue::find))
         .route("/staff/claims", web::post().to(queue::claim))
+        .route("/staff/programmes", web::get().to(programmes::show))
+        .route("/staff/programmes/{id}", web::get().to(programmes::one))
+        .route("/staff/programmes/{id}", web::post().to(programmes::save))
+        .route("/staff/programmes/{id}/retire", web::post().to(programmes::retire))
+        .route("/staff/students", web::get().to(programmes::students))
+        .route("/staff/students", web::post().to(programmes::find_student))
+        .route("/staff/students/{id}", web::get().to(programmes::one_student))
+        .route("/staff/students/{id}", web::post().to(programmes::save_student))
+        .route("/staff/students/{id}/retire", web::post().to(programmes::retire_student))
+        .route("/staff/import", web::get().to(import::show))
+        .route("/staff/import/{what}", web::post().to(import::read))
+        .route("/staff/import/{id}/apply", web::post().to(import::apply))
         .route("/staff/refunds", web::get().to(refunds::show))
         .route("/staff/refund/{application}/{refund}", web::get().to(refunds::one))
         .route("/staff/refund/{application}/{refund}", web::post().to(refunds::act))

@@ -87,6 +87,8 @@ impl Scene {
         std::fs::write(&path, bytes).unwrap();
         self.b.attach(&format!("#file-{slot}"), &path).await;
         self.b.press_css(&format!("#slot-{slot} form[enctype] button")).await;
+        // It has arrived once the page shows its receipt.
+        self.b.see(&format!("#slot-{slot} .images li")).await;
     }
 
     /// Looks again until the page has what is wanted.

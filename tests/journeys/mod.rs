@@ -296,7 +296,7 @@ async fn officer(b: &mut Browser, site: &str, user: &str, number: &str, act: &st
     b.see(".tabs").await;
     b.audit().await;
     b.shot(&format!("staff-queue-{user}"), false).await;
-    b.fill("number", number).await;
+    b.fill("who", number).await;
     b.press_css(".search button").await;
     b.see(".acts").await;
     b.audit().await;

@@ -11,6 +11,7 @@ use crate::effects::TimelineEntry;
 use crate::experience::{self, Experience};
 use crate::form::{self, Answers};
 use crate::ids::ApplicationId;
+use crate::joint::Joint;
 use crate::material::{self, Material};
 use crate::payment::{Attempt, AttemptState};
 use crate::person::Language;
@@ -38,6 +39,9 @@ pub struct Application {
     pub basic: Answers,
     /// Step 3.
     pub kind: Option<ApplicationKind>,
+    /// Step 3 of a joint programme.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joint: Option<Joint>,
     /// Step 4.
     pub credential: Answers,
     /// What was typed in a step that was left before it was right, by the step's slug.
@@ -104,6 +108,7 @@ impl Application {
             verified: false,
             basic: Answers::new(),
             kind: None,
+            joint: None,
             credential: Answers::new(),
             unfinished: std::collections::BTreeMap::new(),
             experience: Vec::new(),
@@ -203,9 +208,9 @@ impl Application {
         match step {
             StepName::Verification => self.verified,
             StepName::Basic => !self.basic.is_empty() && !self.unfinished.contains_key(step.slug()),
-            StepName::Kind => self.kind.is_some(),
+            StepName::Kind => self.kind_is_settled(),
             StepName::Credential => {
-                let right = |kind| steps::check_credential(kind, &self.credential, today).is_ok();
+                let right = |kind| steps::check_credential(kind, self.joint.as_ref(), &self.credential, today).is_ok();
                 !self.unfinished.contains_key(step.slug()) && self.kind.is_some_and(right)
             }
             StepName::Experience => self.experience_done && experience::missing(self).is_none(),

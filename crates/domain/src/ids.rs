@@ -50,6 +50,12 @@ id! {
     BatchId,
     /// One refund of one payment (退费).
     RefundId,
+    /// A joint programme (中外合作办学).
+    ProgrammeId,
+    /// A student in the register of joint programmes.
+    StudentId,
+    /// A file that is to be imported.
+    ImportId,
     /// One request for further materials (补充材料).
     SupplementId,
     /// One review of a result (复核).

@@ -20,6 +20,8 @@ pub mod effects;
 pub mod experience;
 pub mod form;
 pub mod ids;
+pub mod import;
+pub mod joint;
 pub mod material;
 pub mod money;
 pub mod one_time;

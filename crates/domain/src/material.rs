@@ -9,6 +9,7 @@ use crate::application::Application;
 use crate::country;
 use crate::form;
 use crate::ids::{MaterialId, ReviewId, SupplementId};
+use crate::joint::{self, JointLevel};
 
 /// Largest upload that is taken: 20 MiB; an applicant's image is shrunk by the server, not by the applicant.
 pub const UPLOAD_MOST: usize = 20 * 1024 * 1024;
@@ -60,12 +61,17 @@ pub fn rules() -> &'static [SlotRule] {
 
 /// The slots of an application, in the order of the page; `nationality` is the account's.
 pub fn slots(application: &Application, nationality: &str, today: NaiveDate) -> Vec<&'static SlotRule> {
+    let kind = application.kind.map_or("", |kind| kind.code());
     let holds = |condition: &str| match condition {
+        // A joint programme without long stays abroad has hardly any stamps to show.
+        "old_award_or_no_records" if kind == "joint" && !long_abroad(application) => false,
         "old_award_or_no_records" => old_award(application, today) || application.records_missing(),
+        "long_abroad" => long_abroad(application),
+        "before_register" => enrolled(application).is_some_and(|month| month < joint::border()),
+        "junior_college" => application.joint.as_ref().is_some_and(|joint| joint.level == JointLevel::Junior),
         "assisted" => application.assisted.is_some(),
         answer => application.credential.contains_key(answer),
     };
-    let kind = application.kind.map_or("", |kind| kind.code());
     let level = form::text(&application.credential, "level");
     let of_nation = if country::is_chinese(nationality) { "chinese" } else { "foreign" };
     let any = |list: &[String], value: &str| list.is_empty() || list.iter().any(|entry| entry == value);
@@ -79,6 +85,17 @@ pub fn slots(application: &Application, nationality: &str, today: NaiveDate) -> 
                 && !rule.unless.as_deref().is_some_and(holds)
         })
         .collect()
+}
+
+/// Whether somebody in a joint programme was abroad so long that passport and visa are asked for (casework.md §2).
+fn long_abroad(application: &Application) -> bool {
+    form::text(&application.credential, "days_abroad").parse::<i64>().is_ok_and(|days| days >= joint::DAYS_ABROAD_FEW)
+}
+
+/// When studies in a joint programme began.
+fn enrolled(application: &Application) -> Option<NaiveDate> {
+    let registered = application.joint.as_ref().and_then(|joint| joint.enrolled);
+    registered.or_else(|| form::month(&application.credential, "start"))
 }
 
 /// Entry–exit records reach back ten years (casework.md §2).

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::country;
 use crate::form::{self, Answers, Field, FieldError, Kind, When};
+use crate::joint::{self, Joint, JointLevel};
 
 /// The steps in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -167,7 +168,12 @@ pub const CREDENTIAL: [Field; 19] = [
 ///
 /// # Errors
 /// One entry a field.
-pub fn check_credential(kind: ApplicationKind, raw: &form::Raw, today: NaiveDate) -> Result<Answers, Vec<FieldError>> {
+pub fn check_credential(
+    kind: ApplicationKind,
+    joint: Option<&Joint>,
+    raw: &form::Raw,
+    today: NaiveDate,
+) -> Result<Answers, Vec<FieldError>> {
     let answers = form::check(&CREDENTIAL, raw, today)?;
     let mut errors = Vec::new();
     let from = form::text(&answers, "country");
@@ -183,12 +189,20 @@ pub fn check_credential(kind: ApplicationKind, raw: &form::Raw, today: NaiveDate
     let level_fits = match kind {
         ApplicationKind::Diploma => DIPLOMA_LEVELS.contains(&level),
         ApplicationKind::Foreign | ApplicationKind::Hkmt => DEGREE_LEVELS.contains(&level),
-        ApplicationKind::Joint => true,
+        ApplicationKind::Joint => match joint.map(|joint| joint.level) {
+            Some(JointLevel::Junior) => DIPLOMA_LEVELS.contains(&level),
+            _ => DEGREE_LEVELS.contains(&level),
+        },
     };
     if !level_fits {
         errors.push(FieldError::new("level", "kind"));
     }
     let (start, end) = (form::month(&answers, "start"), form::month(&answers, "end"));
+    // Whoever is not in the register said to have enrolled before the border (R3.5); the studies must say the same.
+    let unregistered = joint.is_some_and(|joint| joint.level == JointLevel::Bachelor && !joint.registered);
+    if unregistered && start.is_some_and(|start| start >= joint::border()) {
+        errors.push(FieldError::new("start", "border"));
+    }
     if end < start {
         errors.push(FieldError::new("end", "before-start"));
     }

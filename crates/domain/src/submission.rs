@@ -148,16 +148,19 @@ impl Command for SaveStep {
                 StepName::Kind => {
                     let answers = form::check(&steps::KIND, &self.raw, at.today()).map_err(Rejection::Form)?;
                     let kind = ApplicationKind::from_code(form::text(&answers, "kind"));
-                    if kind == Some(ApplicationKind::Joint) {
-                        return Err(Rejection::field("kind", "joint-soon"));
-                    }
                     not_stale(&kind_answers(application), seen, &answers)?;
                     application.kind = kind;
+                    if kind != Some(ApplicationKind::Joint) {
+                        application.joint = None;
+                    }
                     Ok(())
                 }
                 StepName::Credential => {
                     let kind = application.kind.ok_or(Rejection::NotNow("kind-first"))?;
-                    let answers = steps::check_credential(kind, &self.raw, at.today()).map_err(Rejection::Form)?;
+                    let mut raw = self.raw.clone();
+                    application.fixed_by_programme(&mut raw);
+                    let answers = steps::check_credential(kind, application.joint.as_ref(), &raw, at.today());
+                    let answers = answers.map_err(Rejection::Form)?;
                     not_stale(&application.credential, seen, &answers)?;
                     application.credential = answers;
                     carry_credential(application);
@@ -545,6 +548,7 @@ fn snapshot(application: &Application) -> String {
     json!({
         "basic": application.basic,
         "kind": application.kind,
+        "joint": application.joint,
         "credential": application.credential,
         "experience": application.experience,
         "materials": materials,

@@ -257,6 +257,43 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    programme (id) {
+        id -> Text,
+        approval -> Text,
+        name -> Text,
+        level -> Text,
+        retired_at -> Nullable<Timestamp>,
+        body -> Text,
+    }
+}
+
+diesel::table! {
+    programme_gram (gram, programme_id) {
+        gram -> Text,
+        programme_id -> Text,
+    }
+}
+
+diesel::table! {
+    student (id) {
+        id -> Text,
+        document_key -> Text,
+        programme_id -> Text,
+        retired_at -> Nullable<Timestamp>,
+        body -> Binary,
+    }
+}
+
+diesel::table! {
+    import_file (id) {
+        id -> Text,
+        made_at -> Timestamp,
+        made_by -> Text,
+        body -> Binary,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     application,
     applicant,
@@ -265,8 +302,11 @@ diesel::allow_tables_to_appear_in_same_query!(
     material,
     attempt,
     movement,
+    programme,
+    programme_gram,
     refund,
     session,
+    student,
     timeline,
     transfer_batch,
     verification

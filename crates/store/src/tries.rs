@@ -30,6 +30,8 @@ impl Limit {
     pub const LOGINS_OF_NETWORK: Self = Self { most: 100, within: TimeDelta::minutes(15) };
     /// Registrations from one network: each asks the identity service, and says whether somebody is registered (R1.10).
     pub const REGISTRATIONS_OF_NETWORK: Self = Self { most: 40, within: TimeDelta::hours(1) };
+    /// Look-ups of oneself in the register of joint programmes (R3.2).
+    pub const LOOK_UPS: Self = Self { most: 10, within: TimeDelta::hours(1) };
     /// Registrations with one document.
     pub const REGISTRATIONS_OF_DOCUMENT: Self = Self { most: 10, within: Self::LONGEST };
 }

@@ -12,7 +12,7 @@ use domain::steps::{BASIC, CREDENTIAL, StepName};
 use domain::submission::{ReopenApplication, SubmitApplication};
 use maud::{Markup, html};
 
-use super::{experience, misplaced, open, open_keeping, step_page, title, verification};
+use super::{experience, joint, misplaced, open, open_keeping, step_page, title, verification};
 use crate::applicant::wizard::basic;
 use crate::web::Answer;
 use crate::web::components::{answers, rows};
@@ -50,7 +50,7 @@ pub fn sections(ctx: &Ctx, me: &Applicant, application: &Application, change: bo
             (rows(&basic::known(ctx, &me.account)))
             (rows(&answers(ctx, &BASIC, &application.basic)))
         }
-        section class="check" { (head(StepName::Kind)) (rows(&[(ctx.t("field-kind"), kind)])) }
+        section class="check" { (head(StepName::Kind)) (rows(&[(ctx.t("field-kind"), kind)])) @if let Some(joint) = &application.joint { (joint::facts(ctx, joint)) } }
         section class="check" { (head(StepName::Credential)) (rows(&answers(ctx, &CREDENTIAL, &application.credential))) }
         section class="check" { (head(StepName::Experience)) (experience::table(ctx, application, false)) @if change { (experience::pointed_out(ctx, application)) } }
         section class="check" {

@@ -6,6 +6,7 @@ pub mod confirm;
 pub mod credential;
 pub mod done;
 pub mod experience;
+pub mod joint;
 pub mod kind;
 pub mod materials;
 pub mod payment;
@@ -48,6 +49,10 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/apply/{id}/basic", web::post().to(basic::save))
         .route("/apply/{id}/type", web::get().to(kind::show))
         .route("/apply/{id}/type", web::post().to(kind::save))
+        .route("/apply/{id}/joint", web::get().to(joint::show))
+        .route("/apply/{id}/joint", web::post().to(joint::act))
+        .route("/apply/{id}/programmes", web::get().to(joint::list))
+        .route("/apply/{id}/programmes", web::post().to(joint::take))
         .route("/apply/{id}/credential", web::get().to(credential::show))
         .route("/apply/{id}/credential", web::post().to(credential::save))
         .route("/apply/{id}/experience", web::get().to(experience::show))

@@ -28,7 +28,7 @@ use crate::config::Config;
 use crate::demo::DemoClock;
 use crate::web::posted::FORM_MOST;
 use crate::web::site::Site;
-use crate::{demo, web as kit};
+use crate::{commands, demo, web as kit};
 
 /// How long an orderly end may take.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(20);
@@ -205,6 +205,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     match &cli.command {
         None => run_demo(&cli).await,
         Some(Command::Serve { config }) => run_serve(&Config::load(config)?).await,
+        Some(Command::VerifyAudit { config }) => commands::verify_audit(&cli, config.as_deref()),
+        Some(Command::Invite { config, user, name, roles }) => {
+            commands::invite(&cli, config.as_deref(), user, name, roles)
+        }
+        Some(Command::Seed { cases }) => commands::seed(&cli, *cases),
     }
 }
 
@@ -236,12 +241,16 @@ async fn run_demo(cli: &Cli) -> anyhow::Result<()> {
     serve(site, listener, 2).await
 }
 
-async fn run_serve(config: &Config) -> anyhow::Result<()> {
+/// What the settings make of a service.
+///
+/// # Errors
+/// When a file that they name can't be read, or a secret is the demo's.
+pub fn parts(config: &Config) -> anyhow::Result<Parts> {
     config.refuse_demo_secrets()?;
     let read =
         |path: &PathBuf| std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()));
     let bank = &config.union_pay;
-    let parts = Parts {
+    Ok(Parts {
         site: config.site.trim_end_matches('/').to_owned(),
         database_url: config.database_url.clone(),
         blobs: config.blobs.clone(),
@@ -282,7 +291,11 @@ async fn run_serve(config: &Config) -> anyhow::Result<()> {
         },
         sandbox: None,
         die_at: None,
-    };
+    })
+}
+
+async fn run_serve(config: &Config) -> anyhow::Result<()> {
+    let parts = parts(config)?;
     let gateway = origin_of(&parts.union_pay.front_url)?;
     let listener = TcpListener::bind(&config.listen)
         .with_context(|| format!("{} can't be listened on: change `listen` in the settings", config.listen))?;

@@ -40,6 +40,33 @@ pub struct Cli {
 /// A command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Checks the audit log link by link, and names the first that does not hold.
+    VerifyAudit {
+        /// The file with the settings; without it, the demo's folder.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+    /// Invites the first administrator, or anybody: prints a link that is good once.
+    Invite {
+        /// The file with the settings; without it, the demo's folder.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// User name.
+        #[arg(long)]
+        user: String,
+        /// Name for pages.
+        #[arg(long)]
+        name: String,
+        /// What for: intake, evaluator, approver, finance, registrar, administrator, operator; several with commas.
+        #[arg(long, value_delimiter = ',')]
+        roles: Vec<String>,
+    },
+    /// Fills the demo's database with so many invented cases, to see how it bears them.
+    Seed {
+        /// How many.
+        #[arg(long)]
+        cases: u64,
+    },
     /// The service for real: database, gateways and secrets come from the settings.
     Serve {
         /// The file with the settings.

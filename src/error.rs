@@ -36,6 +36,9 @@ pub enum Failure {
     /// No member of staff is logged in.
     #[error("staff log in first")]
     StaffLoginFirst,
+    /// Staff must give the second factor again; what was to be done is kept, sealed.
+    #[error("confirm first")]
+    ConfirmFirst(String),
     /// The form does not come from a page of ours.
     #[error("forged form")]
     Forged,
@@ -77,7 +80,7 @@ impl ResponseError for Failure {
             Self::Rejected(Rejection::TooMany(_)) | Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::LoginFirst { .. } | Self::StaffLoginFirst => StatusCode::SEE_OTHER,
-            Self::Forged => StatusCode::FORBIDDEN,
+            Self::Forged | Self::ConfirmFirst(_) => StatusCode::FORBIDDEN,
         }
     }
 
@@ -114,6 +117,9 @@ pub async fn pages(
     let page = match failure {
         Some(Failure::LoginFirst { next, kept }) => crate::applicant::login::first(&ctx, next, kept.as_deref()),
         Some(Failure::StaffLoginFirst) => ctx.redirect("/staff/login"),
+        Some(Failure::ConfirmFirst(kept)) => {
+            crate::staff::people::confirm_page(&ctx, kept, &crate::web::form::Shown::default())
+        }
         Some(failure) => failure_page(&ctx, failure),
         None => plain_page(&ctx, status),
     };
@@ -127,7 +133,9 @@ fn failure_page(ctx: &Ctx, failure: &Failure) -> HttpResponse {
         Failure::Rejected(Rejection::TooMany(seconds)) | Failure::TooMany(seconds) => ("too-many", *seconds),
         Failure::Rejected(rejection) => (rejection.code(), 0),
         Failure::Forged => ("forged", 0),
-        Failure::Fault(_) | Failure::LoginFirst { .. } | Failure::StaffLoginFirst => ("fault", 0),
+        Failure::Fault(_) | Failure::LoginFirst { .. } | Failure::StaffLoginFirst | Failure::ConfirmFirst(_) => {
+            ("fault", 0)
+        }
     };
     let minutes = ((seconds + 59) / 60).max(1).to_string();
     let words = ctx.with(&format!("rejection-{code}"), &[("minutes", &minutes)]);

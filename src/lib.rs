@@ -5,10 +5,12 @@
 pub mod applicant;
 pub mod boot;
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod error;
 pub mod operator;
 pub mod public;
+pub mod seed;
 pub mod staff;
 pub mod web;

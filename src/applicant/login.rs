@@ -2,7 +2,7 @@
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpResponse, web};
-use domain::form::{Field, FieldError, Kind, Raw};
+use domain::form::{Field, FieldError, Kind};
 use domain::ids::ApplicantId;
 use domain::person::Language;
 use maud::html;
@@ -10,9 +10,9 @@ use serde::Deserialize;
 use store::{Limit, Realm};
 
 use crate::web::Answer;
-use crate::web::components::button_link;
 use crate::web::ctx::Ctx;
 use crate::web::form::{Shown, field, summary};
+use crate::web::kept::go_on;
 use crate::web::layout::{Page, token};
 use crate::web::posted::Posted;
 
@@ -128,29 +128,10 @@ pub async fn enter(ctx: Ctx, posted: Posted) -> Answer {
         .await?;
     ctx.set_session(&session);
     if let Some((path, typed)) = kept.as_deref().and_then(|kept| ctx.kept(kept)) {
-        return Ok(go_on(&ctx, &path, &typed));
+        return Ok(go_on(&ctx, &path, &typed, ("/centre", "nav-centre")));
     }
     let next = if own(&next) { next.as_str() } else { "/centre" };
     Ok(ctx.redirect(next))
-}
-
-/// Shows that what was typed is still there, and sends it where it was going.
-fn go_on(ctx: &Ctx, path: &str, typed: &Raw) -> HttpResponse {
-    Page::new(ctx.t("kept-title")).show(
-        ctx,
-        html! {
-            h1 { (ctx.t("kept-title")) }
-            p { (ctx.t("kept-words")) }
-            form method="post" action=(path) {
-                (token(ctx))
-                @for (name, value) in typed { input type="hidden" name=(name) value=(value); }
-                div class="actions" {
-                    button type="submit" { (ctx.t("kept-do")) }
-                    (button_link("/centre", &ctx.t("nav-centre")))
-                }
-            }
-        },
-    )
 }
 
 /// `POST /logout`

@@ -314,6 +314,9 @@ pub async fn act(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
     let Some(seen) = Seen::parse(posted.get("seen")) else {
         return view(&ctx, &officer, &applicant, &case, StatusCode::CONFLICT, &shown).await;
     };
+    if matches!(posted.get("act"), "approve" | "review-approve") {
+        ctx.confirmed(&posted.0).await?;
+    }
     let (tree, owner, application) = (&ctx.site().tree, applicant.id, case.id);
     let officer_of = || officer.clone();
     let done = match wish(&posted) {

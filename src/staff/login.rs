@@ -4,11 +4,11 @@ use actix_web::HttpResponse;
 use domain::effects::{Actor, AuditEntry};
 use domain::form::{Field, FieldError, Kind};
 use domain::ids::StaffId;
-use domain::one_time::{totp_step, typed_code};
 use maud::html;
 use store::{Limit, Realm};
 
 use crate::error::Failure;
+use crate::staff::people::second_factor;
 use crate::web::Answer;
 use crate::web::ctx::Ctx;
 use crate::web::form::{Shown, field, summary};
@@ -139,12 +139,7 @@ pub async fn second(ctx: Ctx, posted: Posted) -> Answer {
         return wrong(FieldError::new("totp", "locked").with("minutes", (seconds + 59) / 60));
     }
     let id = secret.officer.id;
-    let step = typed_code(posted.get("totp")).and_then(|code| totp_step(&secret.totp, &code, now.timestamp()));
-    let used = match step {
-        Some(step) => ctx.db(move |store| store.use_step(id, step)).await?,
-        None => false,
-    };
-    if !used {
+    if !second_factor(&ctx, &secret, posted.get("totp")).await? {
         refused(&ctx, id).await?;
         return wrong(FieldError::new("totp", "totp"));
     }
@@ -163,6 +158,7 @@ pub async fn second(ctx: Ctx, posted: Posted) -> Answer {
         (Act::ViewCases, "/staff"),
         (Act::HandleMoney, "/staff/refunds"),
         (Act::KeepProgrammes, "/staff/programmes"),
+        (Act::Administer, "/staff/people"),
         (Act::ViewMachinery, "/operator"),
     ];
     let to = first.iter().find(|(act, _)| secret.officer.may(*act)).map_or("/staff", |(_, to)| to);

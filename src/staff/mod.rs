@@ -6,9 +6,12 @@ pub mod clearing;
 pub mod import;
 pub mod ledger;
 pub mod login;
+pub mod people;
 pub mod programmes;
 pub mod queue;
+pub mod records;
 pub mod refunds;
+pub mod statistics;
 pub mod transfers;
 
 use actix_web::web;
@@ -24,6 +27,18 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/staff", web::get().to(queue::show))
         .route("/staff/search", web::post().to(queue::find))
         .route("/staff/claims", web::post().to(queue::claim))
+        .route("/staff/confirm", web::post().to(people::confirm))
+        .route("/staff/me", web::get().to(people::me))
+        .route("/staff/me", web::post().to(people::change_me))
+        .route("/staff/people", web::get().to(people::show))
+        .route("/staff/people", web::post().to(people::invite))
+        .route("/staff/people/{id}", web::post().to(people::change))
+        .route("/staff/invitation/{token}", web::get().to(people::invited))
+        .route("/staff/invitation/{token}", web::post().to(people::accept))
+        .route("/staff/audit", web::get().to(records::audit))
+        .route("/staff/calendar", web::get().to(records::calendar))
+        .route("/staff/statistics", web::get().to(statistics::show))
+        .route("/staff/statistics/{name}.csv", web::get().to(statistics::export))
         .route("/staff/programmes", web::get().to(programmes::show))
         .route("/staff/programmes/{id}", web::get().to(programmes::one))
         .route("/staff/programmes/{id}", web::post().to(programmes::save))

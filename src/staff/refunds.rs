@@ -218,6 +218,9 @@ pub async fn act(ctx: Ctx, path: web::Path<(String, String)>, posted: Posted) ->
         "refuse" => FinanceAct::Refuse(posted.get("note").to_owned()),
         _ => return Err(Rejection::NotFound.into()),
     };
+    if act == FinanceAct::Approve {
+        ctx.confirmed(&posted.0).await?;
+    }
     let shown = Shown::of(posted.0.clone());
     // A page that says nothing has seen nothing.
     let Some(seen) = RefundState::from_code(posted.get("seen")) else {

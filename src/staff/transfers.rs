@@ -232,6 +232,7 @@ fn page(ctx: &Ctx, officer: &Officer, batch: &Batch, typed: &str, wrong: &[Wrong
 /// `POST /staff/transfers/{batch}/release`: by a second person.
 pub async fn release(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
     let officer = ctx.officer(Act::HandleMoney).await?;
+    ctx.confirmed(&posted.0).await?;
     let batch: BatchId = id.parse().map_err(|_| Rejection::NotFound)?;
     let (by, now) = (officer.id, ctx.now());
     let (row, _) = ctx.db(move |store| store.batch(batch)).await?;

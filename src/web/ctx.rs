@@ -27,6 +27,8 @@ use crate::web::site::Site;
 const HEADERS: [&str; 5] = ["Origin", "Host", "Sec-Fetch-Site", "HX-Request-Type", "X-Forwarded-For"];
 /// Passwords that may wait to be hashed: with two at a time, half a second's work.
 const HASHING_QUEUE_MOST: usize = 40;
+/// For so long after the second factor was given, decisions need not ask for it again.
+const CONFIRMED_FOR: chrono::TimeDelta = chrono::TimeDelta::minutes(15);
 const LANGUAGE: &str = "rz_language";
 const VISIT: &str = "rz_visit";
 const APPLICANT: &str = "rz_session";
@@ -408,6 +410,22 @@ impl Ctx {
         };
         self.db(move |store| store.note(&entry, now)).await?;
         Err(Failure::Rejected(domain::Rejection::NotAllowed))
+    }
+
+    /// That the second factor was given lately: before a decision it is asked for again (R6.1); what was to be done is
+    /// kept meanwhile.
+    ///
+    /// # Errors
+    /// `ConfirmFirst`.
+    pub async fn confirmed(&self, typed: &Raw) -> Result<(), Failure> {
+        let Some(token) = self.staff_token() else { return Err(Failure::StaffLoginFirst) };
+        let now = self.now();
+        let row = self.db(move |store| store.session(Realm::Staff, &token, now)).await?;
+        let Some(row) = row else { return Err(Failure::StaffLoginFirst) };
+        if now - row.confirmed <= CONFIRMED_FOR {
+            return Ok(());
+        }
+        Err(Failure::ConfirmFirst(self.keep(typed).unwrap_or_default()))
     }
 
     /// A fault that this request met.

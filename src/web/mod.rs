@@ -4,6 +4,7 @@ pub mod assets;
 pub mod components;
 pub mod ctx;
 pub mod form;
+pub mod kept;
 pub mod layout;
 pub mod posted;
 pub mod qr;

@@ -121,16 +121,21 @@ pub struct Server {
 
 impl Server {
     pub fn start(outside: &Outside) -> Self {
-        Self::launch(format!("{}:{}", outside.http, outside.smtp), Arc::new(TempDir::new().unwrap()), 0, None)
+        Self::start_on(outside, TempDir::new().unwrap(), None)
+    }
+
+    /// A server with data that are there already, and with another database than its own file.
+    pub fn start_on(outside: &Outside, data: TempDir, database: Option<&str>) -> Self {
+        Self::launch(format!("{}:{}", outside.http, outside.smtp), Arc::new(data), 0, None, database)
     }
 
     /// A server that ends itself, as SIGKILL would, at the named place.
     pub fn start_dying(outside: &Outside, place: &str) -> Self {
         let data = Arc::new(TempDir::new().unwrap());
-        Self::launch(format!("{}:{}", outside.http, outside.smtp), data, 0, Some(place))
+        Self::launch(format!("{}:{}", outside.http, outside.smtp), data, 0, Some(place), None)
     }
 
-    fn launch(sandbox: String, data: Arc<TempDir>, port: u16, die_at: Option<&str>) -> Self {
+    fn launch(sandbox: String, data: Arc<TempDir>, port: u16, die_at: Option<&str>, database: Option<&str>) -> Self {
         let log = std::fs::File::options().create(true).append(true).open(data.path().join("log")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_renzheng"));
         command
@@ -140,6 +145,9 @@ impl Server {
             .stderr(log);
         if let Some(place) = die_at {
             command.args(["--die-at", place]);
+        }
+        if let Some(database) = database {
+            command.args(["--database-url", database]);
         }
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -188,7 +196,7 @@ impl Server {
         }
         let (sandbox, data, port) = (self.sandbox.clone(), Arc::clone(&self.data), self.port);
         drop(self);
-        Self::launch(sandbox, data, port, None)
+        Self::launch(sandbox, data, port, None, None)
     }
 
     /// SIGTERM; returns the exit code.

@@ -375,10 +375,10 @@ fn r6_1_each_role_includes_its_acts_and_no_other() {
     let table: [(Role, &[Act]); 7] = [
         (Role::Intake, &[ViewCases, Accept, Correspond]),
         (Role::Evaluator, &[ViewCases, Correspond, Propose]),
-        (Role::Approver, &[ViewCases, Approve]),
+        (Role::Approver, &[ViewCases, Approve, ViewNumbers]),
         (Role::Finance, &[HandleMoney]),
         (Role::Registrar, &[KeepProgrammes]),
-        (Role::Administrator, &[Administer]),
+        (Role::Administrator, &[ViewNumbers, Administer]),
         (Role::Operator, &[ViewMachinery]),
     ];
     assert_eq!(table.len(), Role::ALL.len());

@@ -70,6 +70,8 @@ pub enum Act {
     Approve,
     /// Check, approve and release refunds; see the ledger.
     HandleMoney,
+    /// See numbers and plots, and take them away.
+    ViewNumbers,
     /// Keep the register of students and the list of joint programmes.
     KeepProgrammes,
     /// Keep the accounts of staff and the tables; see the audit log.
@@ -80,13 +82,14 @@ pub enum Act {
 
 impl Act {
     /// All.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ViewCases,
         Self::Accept,
         Self::Correspond,
         Self::Propose,
         Self::Approve,
         Self::HandleMoney,
+        Self::ViewNumbers,
         Self::KeepProgrammes,
         Self::Administer,
         Self::ViewMachinery,
@@ -101,6 +104,7 @@ impl Act {
             Self::Propose => matches!(role, Role::Evaluator),
             Self::Approve => matches!(role, Role::Approver),
             Self::HandleMoney => matches!(role, Role::Finance),
+            Self::ViewNumbers => matches!(role, Role::Approver | Role::Administrator),
             Self::KeepProgrammes => matches!(role, Role::Registrar),
             Self::Administer => matches!(role, Role::Administrator),
             Self::ViewMachinery => matches!(role, Role::Operator),

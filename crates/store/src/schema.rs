@@ -134,6 +134,8 @@ diesel::table! {
         by_whom -> Text,
         act -> Text,
         subject -> Text,
+        seq -> Nullable<BigInt>,
+        hash -> Nullable<Text>,
     }
 }
 
@@ -173,6 +175,25 @@ diesel::table! {
         holder -> Text,
         created_at -> Timestamp,
         expires_at -> Timestamp,
+        confirmed_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    invitation (token_hash) {
+        token_hash -> Text,
+        user_name -> Text,
+        name -> Text,
+        roles -> Text,
+        expires_at -> Timestamp,
+        totp -> Binary,
+    }
+}
+
+diesel::table! {
+    recovery_code (code_hash) {
+        code_hash -> Text,
+        staff_id -> Text,
     }
 }
 
@@ -185,6 +206,7 @@ diesel::table! {
         password_hash -> Text,
         last_step -> BigInt,
         totp -> Binary,
+        left_at -> Nullable<Timestamp>,
     }
 }
 

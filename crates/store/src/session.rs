@@ -50,6 +50,8 @@ pub struct SessionRow {
     pub since: DateTime<Utc>,
     /// Until when.
     pub until: DateTime<Utc>,
+    /// When the second factor was last given.
+    pub confirmed: DateTime<Utc>,
 }
 
 impl Store {
@@ -80,14 +82,68 @@ impl Store {
     /// When the database fails; an unknown or expired token is `None`.
     pub fn session(&self, realm: Realm, token: &str, now: DateTime<Utc>) -> Result<Option<SessionRow>, StoreError> {
         self.read(|connection| {
-            let row: Option<(String, chrono::NaiveDateTime, chrono::NaiveDateTime)> = session::table
+            type Row = (String, NaiveDateTime, NaiveDateTime, Option<NaiveDateTime>);
+            let row: Option<Row> = session::table
                 .find(token_hash(token))
                 .filter(session::realm.eq(realm.code()))
                 .filter(session::expires_at.gt(stored(now)))
-                .select((session::holder, session::created_at, session::expires_at))
+                .select((session::holder, session::created_at, session::expires_at, session::confirmed_at))
                 .first(connection)
                 .optional()?;
-            Ok(row.map(|(holder, since, until)| SessionRow { holder, since: instant(since), until: instant(until) }))
+            Ok(row.map(|(holder, since, until, confirmed)| SessionRow {
+                holder,
+                since: instant(since),
+                until: instant(until),
+                confirmed: instant(confirmed.unwrap_or(since)),
+            }))
+        })
+    }
+
+    /// Notes that the second factor was given again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn confirm_session(&self, token: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.write(|connection| {
+            let row = session::table.find(token_hash(token));
+            diesel::update(row).set(session::confirmed_at.eq(Some(stored(now)))).execute(connection)?;
+            Ok(())
+        })
+    }
+
+    /// A holder's log-ins: a name for each that ends it, since when, and whether it is this one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn sessions_of(
+        &self,
+        holder: &str,
+        token: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<(String, DateTime<Utc>, bool)>, StoreError> {
+        let mine = token_hash(token);
+        self.read(|connection| {
+            let rows: Vec<(String, NaiveDateTime)> = session::table
+                .filter(session::holder.eq(holder))
+                .filter(session::realm.ne(Realm::StaffHalf.code()))
+                .filter(session::expires_at.gt(stored(now)))
+                .order(session::created_at.desc())
+                .select((session::token_hash, session::created_at))
+                .limit(100)
+                .load(connection)?;
+            Ok(rows.into_iter().map(|(hash, at)| (hash.clone(), instant(at), hash == mine)).collect())
+        })
+    }
+
+    /// Ends one of a holder's own log-ins by its name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn end_session_of(&self, holder: &str, name: &str) -> Result<(), StoreError> {
+        self.write(|connection| {
+            let row = session::table.find(name).filter(session::holder.eq(holder));
+            diesel::delete(row).execute(connection)?;
+            Ok(())
         })
     }
 

@@ -33,6 +33,29 @@ pub(crate) fn write(
     Ok(TimelineEntry { at: instant(stored(now)), kind: event.kind.to_owned(), by, detail: event.detail.clone() })
 }
 
+/// A row for an entry that was made elsewhere.
+#[derive(Insertable)]
+#[diesel(table_name = timeline)]
+pub(crate) struct TimelineRow {
+    id: String,
+    application_id: String,
+    at: NaiveDateTime,
+    kind: String,
+    by_whom: String,
+    detail: String,
+}
+
+pub(crate) fn row(application: domain::ids::ApplicationId, entry: &TimelineEntry) -> TimelineRow {
+    TimelineRow {
+        id: Uuid::now_v7().simple().to_string(),
+        application_id: application.to_string(),
+        at: stored(entry.at),
+        kind: entry.kind.clone(),
+        by_whom: entry.by.clone(),
+        detail: entry.detail.clone(),
+    }
+}
+
 /// Loads the timelines of all of an applicant's applications.
 pub(crate) fn load(
     connection: &mut AnyConnection,

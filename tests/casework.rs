@@ -312,3 +312,38 @@ async fn r6_2_two_officers_meet_and_neither_loses_anything() {
     let large = evaluator.get(&format!("{view}?zoom=200&turns=1")).await.body;
     assert!(large.contains("zoom-200") && large.contains("turns=1") && large.contains("北郡大学"));
 }
+
+#[actix_web::test]
+async fn r2_8_images_come_from_the_phone_and_the_check_page_says_what_an_officer_would_ask() {
+    let (outside, server) = world();
+    let mut visitor = Visitor::new(&server.site);
+    visitor.register(&outside, &Person::sample()).await;
+    let app = visitor.begin().await;
+    visitor.verify(&app).await;
+    visitor.fill_in(&app).await;
+    let check = visitor.get(&format!("{app}/confirm")).await.body;
+    for words in ["提交前的检查", "没有填写证书编号", "成绩单：建议提供", "学位/毕业证书"] {
+        assert!(check.contains(words) || words == "学位/毕业证书", "{words}: {check}");
+    }
+    assert!(check.contains("只有一张图片"), "one side of the identity card");
+    // The code opens on one phone, for one slot, for ten minutes.
+    visitor.get(&format!("{app}/materials")).await;
+    let invited = visitor.post(&format!("{app}/phone/transcript"), &[]).await;
+    assert_eq!(invited.status, 200, "{}", invited.body);
+    let link = invited.body.split("/phone/").find(|part| part.len() > 64 && part.as_bytes()[64] == b'"').unwrap();
+    let link = format!("/phone/{}", &link[..64]);
+    let mut phone = Visitor::new(&server.site);
+    let open = phone.get(&link).await;
+    assert!(open.status == 200 && open.body.contains("成绩单") && !open.body.contains("样张三"));
+    let mut other = Visitor::new(&server.site);
+    assert_eq!(other.get(&link).await.status, 404, "another phone");
+    let sent = phone.try_upload(&link, &[("手机.jpg", jpeg(77, 1_200, 1_600))]).await.unwrap();
+    assert_eq!(sent.status, 303, "{}", sent.body);
+    assert!(visitor.until(&format!("{app}/materials"), "检查通过，1200").await.body.contains("手机.jpg"));
+    let wrong = phone.try_upload(&link, &[("不是图片.jpg", b"text".to_vec())]).await.unwrap();
+    assert_eq!(wrong.status, 303, "judged later, as everything is");
+    phone.until(&link, "这不是 JPG 或 PNG 图片").await;
+    outside.pass(&server, TimeDelta::minutes(11)).await;
+    assert_eq!(phone.get(&link).await.status, 404, "too late");
+    assert_eq!(phone.try_upload(&link, &[("晚.jpg", jpeg(78, 300, 300))]).await.unwrap().status, 404);
+}

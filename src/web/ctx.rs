@@ -168,6 +168,7 @@ impl Ctx {
         let parts: Vec<&str> = self.inner.path.trim_matches('/').split('/').collect();
         match parts.as_slice() {
             ["apply", id, "materials", _] => format!("/apply/{id}/materials"),
+            ["apply", id, "phone", _] => format!("/apply/{id}/materials"),
             ["apply", id, "reopen"] => format!("/apply/{id}/payment"),
             ["staff", "payment", id, "ask"] => format!("/staff/payment/{id}"),
             ["case", id, "refund", "bank"] => format!("/case/{id}/refund"),

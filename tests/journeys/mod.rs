@@ -1,6 +1,7 @@
 //! The journey of the guide, word by word, in Chromium: with scripts, without, and in English.
 
 mod casework;
+mod joint;
 mod money;
 
 use domain::person::Language;

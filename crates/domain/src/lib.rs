@@ -13,6 +13,7 @@ pub mod casework;
 pub mod certificate;
 pub mod clearing;
 pub mod command;
+pub mod completeness;
 pub mod country;
 pub mod decision;
 pub mod document_number;

@@ -280,6 +280,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    phone (token_hash) {
+        token_hash -> Text,
+        applicant_id -> Text,
+        application_id -> Text,
+        slot -> Text,
+        expires_at -> Timestamp,
+        opened_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     programme (id) {
         id -> Text,
         approval -> Text,

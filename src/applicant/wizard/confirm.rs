@@ -5,6 +5,7 @@ use actors::Refusal;
 use domain::Rejection;
 use domain::applicant::Applicant;
 use domain::application::Application;
+use domain::completeness::{Concern, concerns};
 use domain::form::{Field, Kind};
 use domain::material::{Purpose, slots};
 use domain::person::Language;
@@ -81,6 +82,7 @@ fn page(ctx: &Ctx, me: &Applicant, application: &Application, shown: &Shown) -> 
             (summary(ctx, shown))
             p { (ctx.t("confirm-words")) }
             (sections(ctx, me, application, true))
+            (likely(ctx, me, application))
             section {
                 h2 { (ctx.t("declaration-title")) }
                 p { (ctx.t("declaration-1")) }
@@ -93,6 +95,38 @@ fn page(ctx: &Ctx, me: &Applicant, application: &Application, shown: &Shown) -> 
             }
         },
     )
+}
+
+/// What an officer would probably ask for, each with the way to mend it.
+fn likely(ctx: &Ctx, me: &Applicant, application: &Application) -> Markup {
+    let found = concerns(application, &me.account.nationality, ctx.today());
+    let slot = |slot: &str| ctx.t(&format!("slot-{slot}"));
+    let words = |concern: &Concern| match concern {
+        Concern::Image { slot: of, file, advice } => {
+            let why = ctx.t(&format!("advice-{}", advice.code()));
+            (StepName::Materials, format!("{}（{file}）：{why}", slot(of)))
+        }
+        Concern::OneSide(of) => (StepName::Materials, ctx.with("concern-one-side", &[("slotname", &slot(of))])),
+        Concern::Missing(of) => (StepName::Materials, ctx.with("concern-missing", &[("slotname", &slot(of))])),
+        Concern::Dates => (StepName::Experience, ctx.t("concern-dates")),
+        Concern::DaysAbroad { said, counted } => {
+            let (said, counted) = (said.to_string(), counted.to_string());
+            (StepName::Credential, ctx.with("concern-days", &[("said", &said), ("counted", &counted)]))
+        }
+        Concern::NoNumber => (StepName::Credential, ctx.t("concern-number")),
+    };
+    html! {
+        @if !found.is_empty() {
+            section class="advice" {
+                h2 { (ctx.t("concerns-title")) }
+                p { (ctx.t("concerns-words")) }
+                ul { @for concern in &found {
+                    @let (step, words) = words(concern);
+                    li { (words) " " a href={"/apply/" (application.id) "/" (step.slug()) "?change=1"} { (ctx.t("change")) span class="hidden" { " " (words) } } }
+                } }
+            }
+        }
+    }
 }
 
 /// `POST /apply/{id}/confirm`: 提交.

@@ -140,13 +140,14 @@ fn slot(ctx: &Ctx, application: &Application, rule: &SlotRule, shown: &Shown) ->
             @if !images.is_empty() { ul class="images" { @for (at, image) in images.iter().enumerate() { li { (receipt(ctx, application, image, at > 0)) } } } }
             @if images.len() < rule.most {
                 (upload::form(ctx, &format!("/apply/{}/materials/{name}", application.id), name, "image/jpeg,image/png", rule.most > 1))
+                form method="post" action={"/apply/" (application.id) "/phone/" (name)} { (token(ctx)) button class="link" { (ctx.t("phone-title")) span class="hidden" { " " (ctx.t(&format!("slot-{name}"))) } } }
             }
         }
     }
 }
 
 /// The images of step 6 in one slot.
-fn of_slot<'a>(application: &'a Application, slot: &'a str) -> impl Iterator<Item = &'a Material> {
+pub fn of_slot<'a>(application: &'a Application, slot: &'a str) -> impl Iterator<Item = &'a Material> {
     application.materials.iter().filter(move |image| image.slot == slot && image.purpose == Purpose::Application)
 }
 

@@ -10,6 +10,7 @@ pub mod joint;
 pub mod kind;
 pub mod materials;
 pub mod payment;
+pub mod phone;
 pub mod tasks;
 pub mod verification;
 
@@ -62,6 +63,10 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/apply/{id}/materials", web::get().to(materials::show))
         .route("/apply/{id}/materials", web::post().to(materials::act))
         .route("/apply/{id}/materials/{slot}", web::post().to(materials::upload))
+        .route("/apply/{id}/phone/{slot}", web::post().to(phone::invite))
+        .route("/apply/{id}/phone/{slot}", web::get().to(phone::look))
+        .route("/phone/{token}", web::get().to(phone::show))
+        .route("/phone/{token}", web::post().to(phone::upload))
         .route("/apply/{id}/authorisation", web::get().to(authorisation::show))
         .route("/apply/{id}/image/{material}", web::get().to(materials::image))
         .route("/apply/{id}/confirm", web::get().to(confirm::show))

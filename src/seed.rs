@@ -125,7 +125,7 @@ fn one(
     let valid_from = NaiveDate::default() + Days::new(18_000);
     let account = Account {
         user_name: format!("RS{}", key.to_uppercase()),
-        name: format!("样本{}", n % 5_000),
+        name: format!("样本{n}"),
         nationality: "CN".into(),
         gender: if n.is_multiple_of(2) { Gender::Female } else { Gender::Male },
         document_type: DocumentType::CnPassport,

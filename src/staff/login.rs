@@ -8,7 +8,7 @@ use maud::html;
 use store::{Limit, Realm};
 
 use crate::error::Failure;
-use crate::staff::people::second_factor;
+use crate::staff::people::{home, second_factor};
 use crate::web::Answer;
 use crate::web::ctx::Ctx;
 use crate::web::form::{Shown, field, summary};
@@ -153,16 +153,7 @@ pub async fn second(ctx: Ctx, posted: Posted) -> Answer {
         })
         .await?;
     ctx.set_staff(&session, Realm::Staff);
-    use domain::staff::Act;
-    let first = [
-        (Act::ViewCases, "/staff"),
-        (Act::HandleMoney, "/staff/refunds"),
-        (Act::KeepProgrammes, "/staff/programmes"),
-        (Act::Administer, "/staff/people"),
-        (Act::ViewMachinery, "/operator"),
-    ];
-    let to = first.iter().find(|(act, _)| secret.officer.may(*act)).map_or("/staff", |(_, to)| to);
-    Ok(ctx.redirect(to))
+    Ok(ctx.redirect(home(&secret.officer)))
 }
 
 /// `POST /staff/logout`

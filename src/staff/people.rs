@@ -34,7 +34,7 @@ const PASSWORD_LEAST: usize = 12;
 pub fn tabs(ctx: &Ctx, here: &str) -> Markup {
     html! {
         nav class="tabs" aria-label=(ctx.t("people-title")) {
-            @for (name, words) in [("people", "people-title"), ("audit", "audit-title"), ("calendar", "calendar-title")] {
+            @for (name, words) in [("people", "people-title"), ("statistics", "statistics-title"), ("audit", "audit-title"), ("calendar", "calendar-title")] {
                 a href={"/staff/" (name)} aria-current=[(name == here).then_some("page")] { (ctx.t(words)) }
             }
         }
@@ -261,8 +261,23 @@ fn recovery_page(ctx: &Ctx, codes: &[String]) -> HttpResponse {
     )
 }
 
+/// Where the work of this officer is.
+pub fn home(officer: &Officer) -> &'static str {
+    let first = [
+        (Act::ViewCases, "/staff"),
+        (Act::HandleMoney, "/staff/refunds"),
+        (Act::KeepProgrammes, "/staff/programmes"),
+        (Act::Administer, "/staff/people"),
+        (Act::ViewMachinery, "/operator"),
+    ];
+    first.iter().find(|(act, _)| officer.may(*act)).map_or("/staff/me", |(_, to)| to)
+}
+
 /// Any member of staff, whatever for.
-async fn anybody(ctx: &Ctx) -> Result<(Officer, String), Failure> {
+///
+/// # Errors
+/// `StaffLoginFirst`.
+pub async fn anybody(ctx: &Ctx) -> Result<(Officer, String), Failure> {
     let Some(token) = ctx.staff_token() else { return Err(Failure::StaffLoginFirst) };
     let (mine, now) = (token.clone(), ctx.now());
     let found = ctx

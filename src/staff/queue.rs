@@ -18,6 +18,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use store::{COUNTED_MOST, Holder, QueueCursor, QueueFilter, QueueRow};
 
+use crate::staff::people::{anybody, home};
 use crate::web::Answer;
 use crate::web::components::{cursor_instant, day, instant, stage_tag};
 use crate::web::ctx::Ctx;
@@ -110,7 +111,12 @@ impl View {
 
 /// `GET /staff`
 pub async fn show(ctx: Ctx, view: web::Query<View>) -> Answer {
-    let officer = ctx.officer(Act::ViewCases).await?;
+    let (anybody, _) = anybody(&ctx).await?;
+    // Whoever works elsewhere is taken there.
+    if !anybody.may(Act::ViewCases) {
+        return Ok(ctx.redirect(home(&anybody)));
+    }
+    let officer = anybody;
     let mut missed = false;
     if !view.number.trim().is_empty() {
         let number = view.number.clone();
@@ -142,7 +148,8 @@ pub async fn show(ctx: Ctx, view: web::Query<View>) -> Answer {
         &ctx,
         html! {
             h1 { (ctx.t("nav-queue")) }
-            p { (ctx.with("staff-hello", &[("name", &officer.name)])) }
+            p { (ctx.with("staff-hello", &[("name", &officer.name)]))
+                @if officer.may(Act::ViewNumbers) { " " a href="/staff/statistics" { (ctx.t("statistics-title")) } } }
             (search(&ctx, missed))
             nav class="tabs" aria-label=(ctx.t("queue-stages")) {
                 @for (each, count) in counts {

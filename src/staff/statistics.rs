@@ -116,8 +116,11 @@ fn table(ctx: &Ctx, caption: &str, head: &[String], body: &[Vec<String>]) -> Mar
     }
 }
 
-/// The tables of the page, by the name of their file.
-fn tables(ctx: &Ctx, numbers: &Numbers) -> Vec<(&'static str, Vec<String>, Vec<Vec<String>>)> {
+/// One table: the name of its file, its head, its rows.
+type Table = (&'static str, Vec<String>, Vec<Vec<String>>);
+
+/// The tables of the page.
+fn tables(ctx: &Ctx, numbers: &Numbers) -> Vec<Table> {
     let kinds = KINDS.map(|kind| ctx.t(&format!("event-{kind}")));
     let mut week_head = vec![ctx.t("statistics-week")];
     week_head.extend(kinds);

@@ -117,7 +117,6 @@ impl Page {
                             Side::Staff => {
                                 @if ctx.staff_token().is_some() {
                                     a href="/staff" { (ctx.t("nav-queue")) }
-                                    a href="/staff/statistics" { (ctx.t("statistics-title")) }
                                     a href="/staff/me" { (ctx.t("me-title")) }
                                     form method="post" action="/staff/logout" { (token(ctx)) button class="link" { (ctx.t("nav-logout")) } }
                                 }

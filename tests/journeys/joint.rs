@@ -9,7 +9,7 @@ use crate::support::client::{BASIC, Person, Visitor};
 use crate::support::server::{Outside, Server, world};
 
 struct Scene {
-    server: Server,
+    _server: Server,
     b: Browser,
     t: Texts,
     app: String,
@@ -51,7 +51,7 @@ impl Scene {
         b.press_css("main button[type=submit]").await;
         b.see("[name=joint_level]").await;
         b.audit().await;
-        Self { server, b, t: Texts::new(language), app, _outside: outside }
+        Self { _server: server, b, t: Texts::new(language), app, _outside: outside }
     }
 
     async fn level(&mut self, level: &str) {

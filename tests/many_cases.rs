@@ -235,6 +235,13 @@ fn r6_2_every_query_has_an_index() {
     let file = folder.path().join("rows").to_string_lossy().into_owned();
     let sqlite = Store::open(&file, keys(), blobs()).unwrap();
     renzheng::seed::cases(&sqlite, 500, Utc::now()).unwrap();
+    // R2.14: how long cases like these took, from our own that are closed.
+    {
+        let took =
+            sqlite.durations(Some(("foreign", "GB")), Utc::now() - chrono::TimeDelta::days(900), Utc::now()).unwrap();
+        let (half, most) = (took.within(50).unwrap(), took.within(90).unwrap());
+        assert!(took.count() > 10 && (8..=26).contains(&half) && half <= most && most <= 26, "{took:?}");
+    }
     HEARD.lock().unwrap().clear();
     ask_everything(&sqlite);
     let asked = selects();
@@ -258,7 +265,11 @@ fn r6_2_every_query_has_an_index() {
     // PostgreSQL: whoever has an index takes it when scans are forbidden.
     let url = database("plans");
     let store = Store::open(&url, keys(), blobs()).unwrap();
-    renzheng::seed::cases(&store, 500, Utc::now()).unwrap();
+    let now = Utc::now();
+    renzheng::seed::cases(&store, 500, now).unwrap();
+    let since = now - chrono::TimeDelta::days(900);
+    let (here, there) = (store.durations(None, since, now).unwrap(), sqlite.durations(None, since, now).unwrap());
+    assert_eq!((here.count(), here.within(50)), (there.count(), there.within(50)), "both databases count alike");
     HEARD.lock().unwrap().clear();
     ask_everything(&store);
     let asked = selects();

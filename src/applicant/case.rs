@@ -2,15 +2,18 @@
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
+use chrono::TimeDelta;
 use domain::Rejection;
 use domain::application::Application;
 use domain::case::Stage;
 use domain::effects::TimelineEntry;
+use domain::form;
 use domain::ids::ApplicationId;
 use maud::{Markup, html};
 
 use crate::applicant::wizard::{confirm, open};
 use crate::applicant::{refund, review, supplement};
+use crate::error::Failure;
 use crate::web::Answer;
 use crate::web::components::{button_link, day, instant, stage_tag, whose_move};
 use crate::web::ctx::Ctx;
@@ -23,6 +26,7 @@ pub async fn show(ctx: Ctx, id: web::Path<String>) -> Answer {
     let application = me.application(key)?;
     let title = application.title(ctx.language());
     let title = if title.is_empty() { ctx.t("case-untitled") } else { title.to_owned() };
+    let usual = usual(&ctx, application).await?;
     Ok(Page::new(title.clone()).show(
         &ctx,
         html! {
@@ -30,6 +34,7 @@ pub async fn show(ctx: Ctx, id: web::Path<String>) -> Answer {
             h1 { (title) }
             p { (stage_tag(&ctx, application.stage())) " " @if let Some(number) = &application.number { span class="number" { (number) } } }
             (whose_move(&ctx, application))
+            @if let Some(usual) = &usual { p class="hint" { (usual) } }
             (next(&ctx, application))
             (supplement::standing(&ctx, application))
             (held(&ctx, application))
@@ -57,6 +62,38 @@ fn next(ctx: &Ctx, application: &Application) -> Markup {
             _ => {}
         }
     }
+}
+
+/// Cases from which on it is said how long they took: fewer say nothing (casework.md §3).
+const USUAL_LEAST: i64 = 30;
+/// Days that are looked back for it.
+const USUAL_DAYS: i64 = 365;
+
+/// How long cases like this one took, from our own that are closed: the median, and nine in ten.
+async fn usual(ctx: &Ctx, application: &Application) -> Result<Option<String>, Failure> {
+    let stages = [Stage::Screening, Stage::Supplement, Stage::Assessing, Stage::Verifying, Stage::Proposed];
+    if !stages.contains(&application.stage()) {
+        return Ok(None);
+    }
+    let kind = application.kind.map_or("", |kind| kind.code());
+    let country = form::text(&application.credential, "country").to_owned();
+    let now = ctx.now();
+    let counted = match ctx.site().usual(kind, &country, now) {
+        Some(counted) => counted,
+        None => {
+            let of = country.clone();
+            let from = now - TimeDelta::days(USUAL_DAYS);
+            let counted = ctx.db(move |store| store.durations(Some((kind, &of)), from, now)).await?;
+            ctx.site().set_usual(kind, &country, now, counted.clone());
+            counted
+        }
+    };
+    if counted.count() < USUAL_LEAST {
+        return Ok(None);
+    }
+    let days = |share| counted.within(share).unwrap_or(0).to_string();
+    let (count, half, most) = (counted.count().to_string(), days(50), days(90));
+    Ok(Some(ctx.with("usual-words", &[("count", &count), ("half", &half), ("most", &most)])))
 }
 
 /// A hold in words: why, and until when.

@@ -1,9 +1,12 @@
 //! The running site: what every request can reach.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actors::Tree;
+use chrono::{DateTime, TimeDelta, Utc};
+use store::Durations;
 
 use crate::demo::DemoClock;
 
@@ -22,7 +25,12 @@ pub struct Site {
     /// The demo's clock, which can be moved.
     pub demo_clock: Option<Arc<DemoClock>>,
     draining: AtomicBool,
+    /// How long cases of a kind and country took; counted anew each hour.
+    usual: Mutex<HashMap<(String, String), (DateTime<Utc>, Durations)>>,
 }
+
+/// How long counted durations are shown before they are counted anew.
+const USUAL_FOR: TimeDelta = TimeDelta::hours(1);
 
 impl Site {
     /// A site.
@@ -35,7 +43,21 @@ impl Site {
             behind_proxy: false,
             demo_clock: None,
             draining: AtomicBool::new(false),
+            usual: Mutex::default(),
         }
+    }
+
+    /// What was counted within the hour of cases like these.
+    pub fn usual(&self, kind: &str, country: &str, now: DateTime<Utc>) -> Option<Durations> {
+        let known = self.usual.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, counted) = known.get(&(kind.to_owned(), country.to_owned()))?;
+        (now - *at < USUAL_FOR && now >= *at).then(|| counted.clone())
+    }
+
+    /// Keeps what was counted.
+    pub fn set_usual(&self, kind: &str, country: &str, now: DateTime<Utc>, counted: Durations) {
+        let mut known = self.usual.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert((kind.to_owned(), country.to_owned()), (now, counted));
     }
 
     /// Whether cookies may travel by TLS alone.

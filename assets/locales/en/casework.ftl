@@ -217,3 +217,4 @@ concern-missing = { $slotname }: advised, and not there.
 concern-dates = Your studies have a gap or lie over each other.
 concern-days = You state { $said } days abroad, the records have { $counted }.
 concern-number = The certificate’s number is not given.
+usual-words = Of { $count } cases like yours within the last year, half were decided within { $half } days of acceptance, and nine in ten within { $most }.

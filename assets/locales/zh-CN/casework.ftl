@@ -217,3 +217,4 @@ concern-missing = { $slotname }：建议提供，目前没有上传。
 concern-dates = 学习经历的时间有间断或重叠。
 concern-days = 填写的境外天数为 { $said } 天，按出入境记录为 { $counted } 天。
 concern-number = 没有填写证书编号。
+usual-words = 过去一年同类申请（同一类型和国家/地区）办结 { $count } 件：从受理起，一半在 { $half } 天内办结，九成在 { $most } 天内办结。

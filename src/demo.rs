@@ -124,7 +124,7 @@ fn seed_programmes(store: &Store) -> anyhow::Result<()> {
     let programmes = import::programmes(include_bytes!("../assets/demo/programmes.csv"), &label, today)?;
     take(&Batch::Programmes(programmes.rows.into_iter().map(|(_, row)| row).collect()))?;
     let students = import::students(include_bytes!("../assets/demo/students.csv"), &label, today)?;
-    take(&Batch::Students(students.rows.into_iter().map(|(_, row)| row.into()).collect()))
+    take(&Batch::Students(students.rows.into_iter().map(|(_, row)| row).collect()))
 }
 
 /// Takes a port, or says which setting to change.

@@ -6,15 +6,6 @@ use crate::support::client::{GOOD_CARD, Person, Visitor};
 use crate::support::pictures::{jpeg, page};
 use crate::support::server::{Outside, Server, world};
 
-/// A paid application; returns its path.
-async fn paid(outside: &Outside, visitor: &mut Visitor) -> String {
-    let app = visitor.apply(outside, &Person::sample()).await;
-    visitor.pay_with(&app, GOOD_CARD).await;
-    visitor.post(&format!("{app}/payment"), &[("act", "ask")]).await;
-    visitor.until(&format!("{app}/payment"), "/done").await;
-    app
-}
-
 async fn staff(outside: &Outside, server: &Server, user: &str) -> Visitor {
     let mut officer = Visitor::new(&server.site);
     officer.staff_at(user, outside.now()).await;
@@ -35,7 +26,7 @@ async fn deferred(outside: &Outside, server: &Server, case: &str) {
 async fn r2_15_r6_3_materials_are_asked_for_sent_and_the_case_goes_on() {
     let (outside, server) = world();
     let mut visitor = Visitor::new(&server.site);
-    let app = paid(&outside, &mut visitor).await;
+    let app = visitor.paid(&outside).await;
     let (mine, case) = (app.replace("/apply/", "/case/"), app.replace("/apply/", "/staff/case/"));
     let mut intake = staff(&outside, &server, "intake").await;
     // Nothing chosen: the form comes back with all that was typed.
@@ -105,7 +96,7 @@ async fn r2_15_r6_3_materials_are_asked_for_sent_and_the_case_goes_on() {
 async fn r2_15_a_deadline_that_has_passed_goes_to_an_officer() {
     let (outside, server) = world();
     let mut visitor = Visitor::new(&server.site);
-    let app = paid(&outside, &mut visitor).await;
+    let app = visitor.paid(&outside).await;
     let (mine, case) = (app.replace("/apply/", "/case/"), app.replace("/apply/", "/staff/case/"));
     let mut intake = staff(&outside, &server, "intake").await;
     let until = (outside.now().date_naive() + chrono::Days::new(10)).to_string();
@@ -133,7 +124,7 @@ async fn r2_15_a_deadline_that_has_passed_goes_to_an_officer() {
 async fn r4_2_r4_3_r4_4_r4_5_a_review_is_asked_for_decided_by_others_and_supersedes() {
     let (outside, server) = world();
     let mut visitor = Visitor::new(&server.site);
-    let app = paid(&outside, &mut visitor).await;
+    let app = visitor.paid(&outside).await;
     let (mine, case) = (app.replace("/apply/", "/case/"), app.replace("/apply/", "/staff/case/"));
     let to = format!("{mine}/review");
     assert!(visitor.get(&to).await.body.contains("认证还没有结果"), "R4.1: the page says why");
@@ -258,7 +249,7 @@ async fn casework_an_unpaid_application_is_withdrawn_after_a_page_between_and_la
 async fn r6_2_two_officers_meet_and_neither_loses_anything() {
     let (outside, server) = world();
     let mut visitor = Visitor::new(&server.site);
-    let app = paid(&outside, &mut visitor).await;
+    let app = visitor.paid(&outside).await;
     let case = app.replace("/apply/", "/staff/case/");
     let id = app.replace("/apply/", "");
     let (mut intake, mut evaluator) =

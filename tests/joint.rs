@@ -8,18 +8,6 @@ use crate::support::server::world;
 const HEADER: &str = "批准书编号,项目名称,中方院校,外方院校,外方院校中文名,外方国家/地区,证书层次";
 const STUDENTS: &str = "批准书编号,姓名,证件类型,证件号码,入学年月,学号";
 
-/// 例李四 is in the demo's register, 样张三 is not.
-fn registered() -> Person {
-    Person {
-        name: "例李四",
-        gender: "female",
-        number: "310101200002290023",
-        phone: "13800138001".into(),
-        email: "li.lisi@example.com".into(),
-        ..Person::sample()
-    }
-}
-
 /// Up to step 3, and the type chosen.
 async fn up_to_type(outside: &crate::support::server::Outside, visitor: &mut Visitor, person: &Person) -> String {
     visitor.register(outside, person).await;
@@ -49,7 +37,7 @@ fn rest<'a>(level: &'a str, start: &'a str, end: &'a str) -> Vec<(&'a str, &'a s
 async fn r3_1_r3_2_r3_3_r3_7_whoever_is_in_the_register_goes_on_with_programme_and_institution_filled_in() {
     let (outside, server) = world();
     let mut visitor = Visitor::new(&server.site);
-    let app = up_to_type(&outside, &mut visitor, &registered()).await;
+    let app = up_to_type(&outside, &mut visitor, &Person::registered()).await;
     let joint = format!("{app}/joint");
     // R3.1: the level first; the type alone leads nowhere.
     assert!(visitor.get(&format!("{app}/credential")).await.to.ends_with("/type"));

@@ -6,15 +6,6 @@ use sandbox::RefundPlay;
 use crate::support::client::{GOOD_CARD, Person, Visitor};
 use crate::support::server::{Outside, Server, rustls_provider, world};
 
-/// A paid application; returns its path.
-async fn paid(outside: &Outside, visitor: &mut Visitor) -> String {
-    let app = visitor.apply(outside, &Person::sample()).await;
-    visitor.pay_with(&app, GOOD_CARD).await;
-    visitor.post(&format!("{app}/payment"), &[("act", "ask")]).await;
-    visitor.until(&format!("{app}/payment"), "/done").await;
-    app
-}
-
 const ASK: [(&str, &str); 2] = [("refund_reason", "no-need"), ("refund_understood", "yes")];
 
 /// Checks and approves the only refund that waits.
@@ -41,7 +32,7 @@ fn given_back(outside: &Outside) -> (i64, usize) {
 async fn r5_1_r5_3_r5_4_a_refund_before_evaluation_goes_to_the_card_and_ends_the_case() {
     let (outside, server) = world();
     let mut visitor = Visitor::new(&server.site);
-    let app = paid(&outside, &mut visitor).await;
+    let app = visitor.paid(&outside).await;
     let refund = format!("{}/refund", app.replace("/apply/", "/case/"));
     let page = visitor.get(&refund).await;
     assert!(page.body.contains("《退费须知》") && page.body.contains("360") && !page.body.contains("bank_card"));
@@ -99,7 +90,7 @@ async fn r5_1_r5_3_r5_4_a_refund_before_evaluation_goes_to_the_card_and_ends_the
 async fn r5_1_r5_2_under_evaluation_or_with_a_certificate_there_is_none_and_the_page_says_why() {
     let (outside, server) = world();
     let mut visitor = Visitor::new(&server.site);
-    let app = paid(&outside, &mut visitor).await;
+    let app = visitor.paid(&outside).await;
     let (case, refund) = (app.replace("/apply/", "/staff/case/"), app.replace("/apply/", "/case/") + "/refund");
     let mut evaluator = Visitor::new(&server.site);
     evaluator.staff("evaluator").await;
@@ -149,7 +140,7 @@ async fn r5_5_paid_twice_or_not_accepted_the_money_goes_back_by_itself_and_once(
 async fn r5_3_after_ten_months_a_bank_account_is_asked_for_and_checked() {
     let (outside, server) = world();
     let mut visitor = Visitor::new(&server.site);
-    let app = paid(&outside, &mut visitor).await;
+    let app = visitor.paid(&outside).await;
     outside.pass(&server, TimeDelta::days(320)).await;
     visitor.login(&Person::sample()).await;
     let refund = app.replace("/apply/", "/case/") + "/refund";
@@ -213,7 +204,7 @@ async fn r5_3_after_ten_months_a_bank_account_is_asked_for_and_checked() {
 async fn r5_4_the_bank_sends_it_back_and_the_applicant_gives_other_details() {
     let (outside, server) = world();
     let mut visitor = Visitor::new(&server.site);
-    let app = paid(&outside, &mut visitor).await;
+    let app = visitor.paid(&outside).await;
     outside.state.change(|book| book.refund_play = RefundPlay::Failure);
     let refund = app.replace("/apply/", "/case/") + "/refund";
     visitor.post(&refund, &ASK).await;
@@ -234,7 +225,7 @@ async fn r5_4_the_bank_sends_it_back_and_the_applicant_gives_other_details() {
 async fn r5_5_an_answer_that_is_lost_is_asked_for_and_never_given_again() {
     let (outside, server) = world();
     let mut visitor = Visitor::new(&server.site);
-    let app = paid(&outside, &mut visitor).await;
+    let app = visitor.paid(&outside).await;
     outside.state.change(|book| {
         book.refund_play = RefundPlay::Lost;
         book.notifications_off = true;
@@ -254,7 +245,7 @@ async fn r5_5_killed_on_the_way_back_the_money_goes_back_once() {
         let outside = Outside::start();
         let mut server = Server::start_dying(&outside, place);
         let mut visitor = Visitor::new(&server.site);
-        let app = paid(&outside, &mut visitor).await;
+        let app = visitor.paid(&outside).await;
         let refund = app.replace("/apply/", "/case/") + "/refund";
         visitor.post(&refund, &ASK).await;
         approve(&outside, &server).await;

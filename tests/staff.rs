@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use diesel::connection::{Connection, SimpleConnection};
 
-use crate::support::client::{GOOD_CARD, Person, Visitor};
+use crate::support::client::Visitor;
 use crate::support::server::{Outside, Server, world};
 
 async fn staff(outside: &Outside, server: &Server, user: &str) -> Visitor {
@@ -98,10 +98,7 @@ async fn r6_1_staff_are_invited_set_up_their_second_factor_and_can_lose_it() {
 async fn r6_1_a_decision_asks_for_the_second_factor_again_and_loses_nothing() {
     let (outside, server) = world();
     let mut visitor = Visitor::new(&server.site);
-    let app = visitor.apply(&outside, &Person::sample()).await;
-    visitor.pay_with(&app, GOOD_CARD).await;
-    visitor.post(&format!("{app}/payment"), &[("act", "ask")]).await;
-    visitor.until(&format!("{app}/payment"), "/done").await;
+    let app = visitor.paid(&outside).await;
     let case = app.replace("/apply/", "/staff/case/");
     let mut evaluator = staff(&outside, &server, "evaluator").await;
     evaluator.act(&case, &[("act", "accept")]).await;

@@ -15,7 +15,7 @@ use domain::import::{self, COMPLAINTS_MOST, Complaint, FILE_MOST, PROGRAMME, STU
 use domain::staff::Act;
 use futures_util::StreamExt;
 use maud::{Markup, html};
-use store::{Batch, Imported, StoreError, Student};
+use store::{Batch, Imported, StoreError};
 
 use crate::applicant::upload::drain;
 use crate::error::Failure;
@@ -156,7 +156,7 @@ async fn preview(ctx: &Ctx, what: &str, form: &mut Multipart) -> Answer {
                         read.complaints.push(Complaint { line: *line, error: FieldError::new("approval", "unknown") });
                     }
                 }
-                let students = read.rows.into_iter().map(|(_, row)| Student::from(row)).collect();
+                let students = read.rows.into_iter().map(|(_, row)| row).collect();
                 let batch = Batch::Students(students);
                 Looked { rows, batch: read.complaints.is_empty().then_some(batch), complaints: read.complaints }
             }

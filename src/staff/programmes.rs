@@ -5,10 +5,10 @@ use domain::Rejection;
 use domain::effects::{Actor, AuditEntry};
 use domain::form::Raw;
 use domain::ids::{ProgrammeId, StudentId};
-use domain::import::{PROGRAMME, STUDENT, programme, programme_answers, student};
+use domain::import::{PROGRAMME, STUDENT, Student, programme, programme_answers, student};
 use domain::staff::{Act, Officer};
 use maud::{Markup, html};
-use store::{StoreError, Student};
+use store::StoreError;
 
 use crate::applicant::wizard::joint::View;
 use crate::error::Failure;
@@ -249,7 +249,7 @@ pub async fn save_student(ctx: Ctx, id: web::Path<String>, posted: Posted) -> An
     let officer = ctx.officer(Act::KeepProgrammes).await?;
     let known = (id.as_str() != "new").then_some(false);
     let checked = match student(&posted.0, ctx.today()) {
-        Ok(facts) => Student::from(facts),
+        Ok(student) => student,
         Err(errors) => return Ok(student_form(&ctx, &id, known, &Shown::wrong(posted.0, errors))),
     };
     let old: Option<StudentId> = id.parse().ok();

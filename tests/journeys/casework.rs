@@ -6,7 +6,7 @@ use domain::person::Language;
 use locales::Texts;
 
 use crate::support::browser::Browser;
-use crate::support::client::{GOOD_CARD, Person, Visitor};
+use crate::support::client::{Person, Visitor};
 use crate::support::pictures::{jpeg, page};
 use crate::support::server::{Outside, Server, world};
 
@@ -27,10 +27,7 @@ impl Scene {
     async fn begin(scripts: bool, language: Language) -> Self {
         let (outside, server) = world();
         let mut visitor = Visitor::new(&server.site);
-        let app = visitor.apply(&outside, &Person::sample()).await;
-        visitor.pay_with(&app, GOOD_CARD).await;
-        visitor.post(&format!("{app}/payment"), &[("act", "ask")]).await;
-        visitor.until(&format!("{app}/payment"), "/done").await;
+        let app = visitor.paid(&outside).await;
         let (mine, case) = (app.replace("/apply/", "/case/"), app.replace("/apply/", "/staff/case/"));
         let b = Browser::start(scripts, language.tag()).await;
         Self { outside, server, visitor, b, t: Texts::new(language), mine, case }

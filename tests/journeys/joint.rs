@@ -16,17 +16,6 @@ struct Scene {
     _outside: Outside,
 }
 
-fn registered() -> Person {
-    Person {
-        name: "例李四",
-        gender: "female",
-        number: "310101200002290023",
-        phone: "13800138001".into(),
-        email: "li.lisi@example.com".into(),
-        ..Person::sample()
-    }
-}
-
 impl Scene {
     /// Up to step 3 elsewhere; the browser logged in at the type.
     async fn begin(scripts: bool, language: Language, person: &Person) -> Self {
@@ -87,7 +76,7 @@ impl Scene {
 
 #[actix_web::test]
 async fn r3_2_r3_3_found_in_the_register() {
-    let mut scene = Scene::begin(true, Language::Chinese, &registered()).await;
+    let mut scene = Scene::begin(true, Language::Chinese, &Person::registered()).await;
     scene.level("bachelor-up").await;
     scene.b.see("button[value=look]").await;
     scene.b.audit().await;

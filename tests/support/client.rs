@@ -53,6 +53,18 @@ impl Person {
         }
     }
 
+    /// Somebody who is in the demo's register of joint programmes.
+    pub fn registered() -> Self {
+        Self {
+            name: "例李四",
+            gender: "female",
+            number: "310101200002290023",
+            phone: "13800138001".into(),
+            email: "li.lisi@example.com".into(),
+            ..Self::sample()
+        }
+    }
+
     pub fn form(&self) -> Vec<(&'static str, String)> {
         vec![
             ("nationality", "CN".into()),
@@ -287,6 +299,15 @@ impl Visitor {
         self.verify(&app).await;
         self.fill_in(&app).await;
         self.submit(&app).await;
+        app
+    }
+
+    /// A paid application; returns its path.
+    pub async fn paid(&mut self, outside: &Outside) -> String {
+        let app = self.apply(outside, &Person::sample()).await;
+        self.pay_with(&app, GOOD_CARD).await;
+        self.post(&format!("{app}/payment"), &[("act", "ask")]).await;
+        self.until(&format!("{app}/payment"), "/done").await;
         app
     }
 

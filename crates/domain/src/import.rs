@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
 
 use crate::country;
 use crate::document_number::{self, DocumentType};
@@ -84,10 +85,10 @@ pub fn programme_answers(programme: &Programme) -> Answers {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// A student out of a row or a form.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StudentFacts {
-    /// A new id.
+/// A student in the register.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Student {
+    /// Its name.
     pub id: StudentId,
     /// Approval number of the programme.
     pub approval: String,
@@ -99,15 +100,22 @@ pub struct StudentFacts {
     pub document_number: String,
     /// The month of enrolment.
     pub enrolled: NaiveDate,
-    /// The partner's number.
+    /// The partner's number of the student, or empty.
     pub number: String,
+}
+
+/// Never prints what it holds.
+impl std::fmt::Debug for Student {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Student").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// A student out of checked answers.
 ///
 /// # Errors
 /// One entry a field.
-pub fn student(raw: &Raw, today: NaiveDate) -> Result<StudentFacts, Vec<FieldError>> {
+pub fn student(raw: &Raw, today: NaiveDate) -> Result<Student, Vec<FieldError>> {
     let answers = form::check(&STUDENT, raw, today)?;
     let text = |name: &str| form::text(&answers, name).to_owned();
     let kind = Some(text("student_document_type")).filter(|code| !code.is_empty());
@@ -117,7 +125,7 @@ pub fn student(raw: &Raw, today: NaiveDate) -> Result<StudentFacts, Vec<FieldErr
         return Err(vec![FieldError::new("student_document_number", "shape")]);
     }
     let enrolled = form::month(&answers, "joint_enrolled");
-    Ok(StudentFacts {
+    Ok(Student {
         id: StudentId::fresh(),
         approval: text("approval").to_uppercase(),
         name: text("student_name"),
@@ -308,11 +316,7 @@ pub fn programmes(
 ///
 /// # Errors
 /// [`Unreadable`].
-pub fn students(
-    bytes: &[u8],
-    label: &dyn Fn(&str) -> String,
-    today: NaiveDate,
-) -> Result<Read<StudentFacts>, Unreadable> {
+pub fn students(bytes: &[u8], label: &dyn Fn(&str) -> String, today: NaiveDate) -> Result<Read<Student>, Unreadable> {
     read(bytes, &STUDENT, label, ROWS_MOST, |raw| {
         let row = student(raw, today)?;
         let key = format!("{}:{}:{}", row.approval, row.document_type.code(), row.document_number);

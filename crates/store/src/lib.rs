@@ -42,7 +42,7 @@ pub use material::{DueMaterial, MATERIAL_CRASHES_MOST};
 pub use notice::DueNotice;
 pub use payment::{DueAttempt, GatewayMessage, MovementRow};
 pub use phone::{PHONE_TTL, Phone};
-pub use programme::{Batch, Imported, ProgrammeRow, Student};
+pub use programme::{Batch, Imported, ProgrammeRow};
 pub use queue::{COUNTED_MOST, Holder, QueueCursor, QueueFilter, QueueRow};
 pub use refund::{LedgerRow, RefundPlace, RefundRow};
 pub use registration::{CodeCheck, RegistrationState};

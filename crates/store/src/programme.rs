@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use domain::document_number::{DocumentType, canonical};
 use domain::effects::AuditEntry;
 use domain::ids::{ImportId, ProgrammeId, StaffId, StudentId};
-use domain::import::StudentFacts;
+use domain::import::Student;
 use domain::joint::{JointLevel, Programme, Registration};
 use serde::{Deserialize, Serialize};
 
@@ -34,39 +34,6 @@ pub struct ProgrammeRow {
     pub programme: Programme,
     /// Whether it was retired: nobody chooses it any more.
     pub retired: bool,
-}
-
-/// A student in the register.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Student {
-    /// Its name.
-    pub id: StudentId,
-    /// Approval number of the programme.
-    pub approval: String,
-    /// The student's name.
-    pub name: String,
-    /// Which document.
-    pub document_type: DocumentType,
-    /// Its normalised number.
-    pub document_number: String,
-    /// The month of enrolment, by its first day.
-    pub enrolled: NaiveDate,
-    /// The partner's number of the student, or empty.
-    pub number: String,
-}
-
-/// Never prints what it holds.
-impl std::fmt::Debug for Student {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Student").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
-impl From<StudentFacts> for Student {
-    fn from(facts: StudentFacts) -> Self {
-        let StudentFacts { id, approval, name, document_type, document_number, enrolled, number } = facts;
-        Self { id, approval, name, document_type, document_number, enrolled, number }
-    }
 }
 
 /// What an import brings.

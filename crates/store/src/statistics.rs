@@ -154,7 +154,7 @@ impl Store {
         };
         let rows = self.read(|connection| {
             let sqlite = select("CAST(julianday(d.at) - julianday(s.at) AS INTEGER)", "?", "?");
-            let postgres = select("CAST(EXTRACT(EPOCH FROM (d.at - s.at)) / 86400 AS BIGINT)", "$1", "$2");
+            let postgres = select("CAST(FLOOR(EXTRACT(EPOCH FROM (d.at - s.at)) / 86400) AS BIGINT)", "$1", "$2");
             ask(connection, &sqlite, &postgres, from, to)
         })?;
         let days = rows.into_iter().filter_map(|row| Some((row.a.parse().ok()?, row.count)));

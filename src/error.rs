@@ -36,6 +36,9 @@ pub enum Failure {
     /// No member of staff is logged in.
     #[error("staff log in first")]
     StaffLoginFirst,
+    /// Staff must log in, and what was typed is kept over it, sealed.
+    #[error("log in first")]
+    StaffLoginKept(String),
     /// Staff must give the second factor again; what was to be done is kept, sealed.
     #[error("confirm first")]
     ConfirmFirst(String),
@@ -79,7 +82,7 @@ impl ResponseError for Failure {
             Self::Rejected(Rejection::Form(_) | Rejection::Duplicate) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Rejected(Rejection::TooMany(_)) | Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::LoginFirst { .. } | Self::StaffLoginFirst => StatusCode::SEE_OTHER,
+            Self::LoginFirst { .. } | Self::StaffLoginFirst | Self::StaffLoginKept(_) => StatusCode::SEE_OTHER,
             Self::Forged | Self::ConfirmFirst(_) => StatusCode::FORBIDDEN,
         }
     }
@@ -117,6 +120,7 @@ pub async fn pages(
     let page = match failure {
         Some(Failure::LoginFirst { next, kept }) => crate::applicant::login::first(&ctx, next, kept.as_deref()),
         Some(Failure::StaffLoginFirst) => ctx.redirect("/staff/login"),
+        Some(Failure::StaffLoginKept(kept)) => crate::staff::login::first(&ctx, kept),
         Some(Failure::ConfirmFirst(kept)) => {
             crate::staff::people::confirm_page(&ctx, kept, &crate::web::form::Shown::default())
         }
@@ -127,15 +131,24 @@ pub async fn pages(
     Ok(ServiceResponse::new(http, page))
 }
 
+/// The frame of whichever side was asked, and whether it is the staff's.
+fn frame(ctx: &Ctx, title: String) -> (Page, bool) {
+    let staff = ctx.path().starts_with("/staff");
+    let page = Page::new(title);
+    (if staff { page.staff() } else { page }, staff)
+}
+
 fn failure_page(ctx: &Ctx, failure: &Failure) -> HttpResponse {
     let status = failure.status_code();
     let (code, seconds) = match failure {
         Failure::Rejected(Rejection::TooMany(seconds)) | Failure::TooMany(seconds) => ("too-many", *seconds),
         Failure::Rejected(rejection) => (rejection.code(), 0),
         Failure::Forged => ("forged", 0),
-        Failure::Fault(_) | Failure::LoginFirst { .. } | Failure::StaffLoginFirst | Failure::ConfirmFirst(_) => {
-            ("fault", 0)
-        }
+        Failure::Fault(_)
+        | Failure::LoginFirst { .. }
+        | Failure::StaffLoginFirst
+        | Failure::StaffLoginKept(_)
+        | Failure::ConfirmFirst(_) => ("fault", 0),
     };
     let minutes = ((seconds + 59) / 60).max(1).to_string();
     let words = ctx.with(&format!("rejection-{code}"), &[("minutes", &minutes)]);
@@ -144,13 +157,15 @@ fn failure_page(ctx: &Ctx, failure: &Failure) -> HttpResponse {
         Failure::Fault(fault) => Some(fault.reference.clone()),
         _ => None,
     };
-    Page::new(title.clone()).status(status).show(
+    let (page, staff) = frame(ctx, title.clone());
+    page.status(status).show(
         ctx,
         html! {
             h1 { (title) }
             p { (words) }
             @if let Some(reference) = reference { p { (ctx.with("failure-reference", &[("reference", &reference)])) } }
-            p { a href="/" { (ctx.t("failure-home")) } " · " a href="/centre" { (ctx.t("nav-centre")) } }
+            @if staff { p { a href="/staff" { (ctx.t("nav-queue")) } } }
+            @else { p { a href="/" { (ctx.t("failure-home")) } " · " a href="/centre" { (ctx.t("nav-centre")) } } }
         },
     )
 }
@@ -166,12 +181,13 @@ fn plain_page(ctx: &Ctx, status: StatusCode) -> HttpResponse {
         _ => "failure-400",
     };
     let title = ctx.t(key);
-    Page::new(title.clone()).status(status).show(
+    let (page, staff) = frame(ctx, title.clone());
+    page.status(status).show(
         ctx,
         html! {
             h1 { (title) }
             p { (ctx.t(&format!("{key}-words"))) }
-            p { a href="/" { (ctx.t("failure-home")) } }
+            @if staff { p { a href="/staff" { (ctx.t("nav-queue")) } } } @else { p { a href="/" { (ctx.t("failure-home")) } } }
         },
     )
 }

@@ -327,7 +327,8 @@ async fn r2_8_images_come_from_the_phone_and_the_check_page_says_what_an_officer
     let open = phone.get(&link).await;
     assert!(open.status == 200 && open.body.contains("成绩单") && !open.body.contains("样张三"));
     let mut other = Visitor::new(&server.site);
-    assert_eq!(other.get(&link).await.status, 404, "another phone");
+    let gone = other.get(&link).await;
+    assert!(gone.status == 409 && gone.body.contains("二维码"), "another phone");
     let sent = phone.try_upload(&link, &[("手机.jpg", jpeg(77, 1_200, 1_600))]).await.unwrap();
     assert_eq!(sent.status, 303, "{}", sent.body);
     assert!(visitor.until(&format!("{app}/materials"), "检查通过，1200").await.body.contains("手机.jpg"));
@@ -335,6 +336,6 @@ async fn r2_8_images_come_from_the_phone_and_the_check_page_says_what_an_officer
     assert_eq!(wrong.status, 303, "judged later, as everything is");
     phone.until(&link, "这不是 JPG 或 PNG 图片").await;
     outside.pass(&server, TimeDelta::minutes(11)).await;
-    assert_eq!(phone.get(&link).await.status, 404, "too late");
-    assert_eq!(phone.try_upload(&link, &[("晚.jpg", jpeg(78, 300, 300))]).await.unwrap().status, 404);
+    assert_eq!(phone.get(&link).await.status, 409, "too late");
+    assert_eq!(phone.try_upload(&link, &[("晚.jpg", jpeg(78, 300, 300))]).await.unwrap().status, 409);
 }

@@ -117,6 +117,21 @@ async fn r6_1_a_decision_asks_for_the_second_factor_again_and_loses_nothing() {
     assert_eq!(go_on.status, 200, "{}", go_on.body);
     let seen = go_on.hidden("seen");
     assert_eq!(approver.post(&case, &[("act", "approve"), ("seen", &seen)]).await.status, 303);
+    // A log-in that has ended loses nothing that was typed either.
+    outside.pass(&server, TimeDelta::hours(11)).await;
+    let note = [("act", "note"), ("remark", "一条很长的备注"), ("seen", seen.as_str())];
+    let login = approver.post(&case, &note).await;
+    assert!(login.body.contains("您填写的内容已保留"), "{}", login.body);
+    let kept = login.hidden("kept");
+    let password = renzheng::demo::STAFF_PASSWORD;
+    let half = [("staff_user", "approver"), ("login_password", password), ("kept", &kept)];
+    let half = approver.post("/staff/login", &half).await;
+    assert_eq!((half.status, half.hidden("kept")), (200, kept.clone()));
+    let code = domain::one_time::totp(secret, outside.now().timestamp()).unwrap();
+    let go_on = approver.post("/staff/code", &[("totp", &code), ("kept", &kept)]).await;
+    assert!(go_on.body.contains("一条很长的备注"), "{}", go_on.body);
+    assert_eq!(approver.post(&case, &note).await.status, 303);
+    assert!(approver.get(&case).await.body.contains("一条很长的备注"));
     assert!(approver.get(&case).await.body.contains("认证完成"));
     // R6.5: what happened is in the numbers, and can be taken away.
     let page = approver.get("/staff/statistics").await.body;

@@ -426,7 +426,8 @@ fn r6_2_queues_are_filtered_sorted_and_paged_and_cases_are_found_by_name_documen
         // The clerk finds what is due, and comes back later to what could not be looked at.
         let (_, due) = store.due_case(now()).unwrap().unwrap();
         assert_eq!(due, made[3]);
-        store.defer_case(due, now() + TimeDelta::days(4_000)).unwrap();
+        store.defer_case(due, now(), now() + TimeDelta::days(4_000)).unwrap();
+        store.defer_case(due, now(), now()).unwrap();
         assert!(store.due_case(now()).unwrap().is_none(), "{name}");
         // By document, and the same paper in other accounts. (A name is looked up as it was registered.)
         let owner = store.load_applicant(store.owner_of(made[0]).unwrap()).unwrap();

@@ -46,7 +46,7 @@ impl Work for CaseClerk {
             Err(refusal) => {
                 tracing::error!(%application, %refusal, "a case that could not be looked at");
                 let (store, until) = (Arc::clone(&self.world.store), now + TimeDelta::minutes(5));
-                settled(run(&self.world.rows, move || store.defer_case(application, until)).await)
+                settled(run(&self.world.rows, move || store.defer_case(application, now, until)).await)
             }
         }
     }

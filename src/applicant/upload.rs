@@ -20,7 +20,7 @@ use crate::web::layout::token;
 use crate::web::posted::{TOKEN, is_ours, token_fits};
 
 /// Most files in one upload.
-const FILES_MOST: usize = 20;
+const FILES_MOST: usize = 50;
 /// Bytes of an upload that are read although they are not wanted: a browser shows the answer only once it has sent all.
 const DRAIN_MOST: usize = 256 * 1024 * 1024;
 /// Longest file name that is kept, in characters.
@@ -78,8 +78,12 @@ pub async fn receive(ctx: &Ctx, wanted: Wanted<'_>, form: &mut Multipart) -> Res
         if !believed {
             return Err(Failure::Forged);
         }
-        if field != "file" || received.images.len() + received.errors.len() >= FILES_MOST {
+        if field != "file" {
             continue;
+        }
+        if received.images.len() + received.errors.len() >= FILES_MOST {
+            received.errors.push(FieldError::new(slot, "too-many-at-once").with("most", FILES_MOST));
+            break;
         }
         if wanted.held + received.images.len() >= wanted.most {
             // Nothing is kept for which there is no place.

@@ -1,5 +1,7 @@
 //! What an officer can do to a case (R6.3): the forms that the roles include, and their posts.
 
+use std::sync::LazyLock;
+
 use actix_web::http::StatusCode;
 use actix_web::web;
 use actors::Refusal;
@@ -47,11 +49,19 @@ fn folded(ctx: &Ctx, application: &Application, shown: &Shown, act: &str, body: 
     }
 }
 
-fn value<'a>(shown: &'a Shown, name: &str) -> &'a str {
-    shown.raw.get(name).map_or("", String::as_str)
+static NOTHING: LazyLock<Shown> = LazyLock::new(Shown::default);
+
+/// What came back, for the form that was sent; the others stay as they were.
+fn of<'a>(shown: &'a Shown, act: &str) -> &'a Shown {
+    if shown.raw.get("act").is_some_and(|posted| posted == act) { shown } else { &NOTHING }
 }
 
-fn error(ctx: &Ctx, shown: &Shown, name: &str) -> Markup {
+fn value<'a>(shown: &'a Shown, act: &str, name: &str) -> &'a str {
+    of(shown, act).raw.get(name).map_or("", String::as_str)
+}
+
+fn error(ctx: &Ctx, shown: &Shown, act: &str, name: &str) -> Markup {
+    let shown = of(shown, act);
     html! { @for error in shown.errors.iter().filter(|error| error.field == name) { p class="error" { (error_words(ctx, error)) } } }
 }
 
@@ -60,10 +70,10 @@ fn choose(ctx: &Ctx, act: &str, name: &str, label: &str, codes: &[&str], texts: 
     let id = format!("{act}-{name}");
     html! {
         label for=(id) { (ctx.t(label)) }
-        (error(ctx, shown, name))
+        (error(ctx, shown, act, name))
         select id=(id) name=(name) {
             option value="" { (ctx.t("choose")) }
-            @for code in codes { option value=(code) selected[*code == value(shown, name)] { (ctx.t(&format!("{texts}-{code}"))) } }
+            @for code in codes { option value=(code) selected[*code == value(shown, act, name)] { (ctx.t(&format!("{texts}-{code}"))) } }
         }
     }
 }
@@ -72,8 +82,8 @@ fn words(ctx: &Ctx, act: &str, name: &str, label: &str, shown: &Shown) -> Markup
     let id = format!("{act}-{name}");
     html! {
         label for=(id) { (ctx.t(label)) }
-        (error(ctx, shown, name))
-        textarea id=(id) name=(name) rows="2" { (value(shown, name)) }
+        (error(ctx, shown, act, name))
+        textarea id=(id) name=(name) rows="2" { (value(shown, act, name)) }
     }
 }
 
@@ -81,8 +91,8 @@ fn date(ctx: &Ctx, act: &str, name: &str, label: &str, shown: &Shown) -> Markup 
     let id = format!("{act}-{name}");
     html! {
         label for=(id) { (ctx.t(label)) }
-        (error(ctx, shown, name))
-        input id=(id) name=(name) class="medium" placeholder="2027-01-31" value=(value(shown, name));
+        (error(ctx, shown, act, name))
+        input id=(id) name=(name) class="medium" placeholder="2027-01-31" value=(value(shown, act, name));
     }
 }
 
@@ -90,13 +100,13 @@ fn submit(ctx: &Ctx, act: &str, class: &str) -> Markup {
     html! { button type="submit" class=(class) { (ctx.t(&format!("act-{act}"))) } }
 }
 
-fn outcomes(ctx: &Ctx, shown: &Shown) -> Markup {
+fn outcomes(ctx: &Ctx, act: &str, shown: &Shown) -> Markup {
     html! {
         fieldset class="field" { legend { (ctx.t("act-propose")) }
-            (error(ctx, shown, "outcome"))
+            (error(ctx, shown, act, "outcome"))
             @for outcome in Outcome::ALL {
                 div class="choice" {
-                    input type="radio" id={"outcome-" (outcome.code())} name="outcome" value=(outcome.code()) checked[value(shown, "outcome") == outcome.code()];
+                    input type="radio" id={"outcome-" (outcome.code())} name="outcome" value=(outcome.code()) checked[value(shown, act, "outcome") == outcome.code()];
                     label for={"outcome-" (outcome.code())} { (ctx.t(&format!("outcome-{}", outcome.code()))) }
                 }
             }
@@ -127,7 +137,7 @@ pub fn card(ctx: &Ctx, officer: &Officer, application: &Application, shown: &Sho
                 Stage::Assessing if on(Act::Propose) => {
                     @if let Some(why) = &application.sent_back { p class="advice" { (ctx.t("sent-back-words")) " " (why) } }
                     (form(ctx, application, "propose", &html! {
-                        (outcomes(ctx, shown)) (reason(ctx, "propose", shown)) (note(ctx, "propose", shown)) (submit(ctx, "propose", ""))
+                        (outcomes(ctx, "propose", shown)) (reason(ctx, "propose", shown)) (note(ctx, "propose", shown)) (submit(ctx, "propose", ""))
                     }))
                     (folded(ctx, application, shown, "abroad", &html! { (words(ctx, "abroad", "institution", "abroad-whom", shown)) (submit(ctx, "abroad", "secondary")) }))
                 }
@@ -183,7 +193,7 @@ fn review(ctx: &Ctx, officer: &Officer, application: &Application, shown: &Shown
         @else if proposed.is_none() && officer.may(Act::Propose) {
             @if let Some((_, why)) = &open.sent_back { p class="advice" { (ctx.t("sent-back-words")) " " (why) } }
             (folded(ctx, application, shown, "uphold", &html! { (note(ctx, "uphold", shown)) (submit(ctx, "uphold", "")) }))
-            (folded(ctx, application, shown, "revise", &html! { (outcomes(ctx, shown)) (reason(ctx, "revise", shown)) (note(ctx, "revise", shown)) (submit(ctx, "revise", "")) }))
+            (folded(ctx, application, shown, "revise", &html! { (outcomes(ctx, "revise", shown)) (reason(ctx, "revise", shown)) (note(ctx, "revise", shown)) (submit(ctx, "revise", "")) }))
         } @else if proposed.is_some_and(|proposal| proposal.by == officer.id) { p class="advice" { (ctx.t("rejection-own-proposal")) } }
         @else if proposed.is_some() && officer.may(Act::Approve) {
             (form(ctx, application, "review-approve", &submit(ctx, "review-approve", "")))
@@ -200,11 +210,11 @@ fn ask(ctx: &Ctx, application: &Application, shown: &Shown) -> Markup {
         "supplement",
         &html! {
             fieldset class="field" { legend { (ctx.t("supplement-slots")) }
-                (error(ctx, shown, "slots"))
+                (error(ctx, shown, "supplement", "slots"))
                 @for rule in material::rules() {
                     @let name = format!("{SLOT}{}", rule.slot);
                     div class="choice" {
-                        input type="checkbox" id=(name) name=(name) value="yes" checked[!value(shown, &name).is_empty()];
+                        input type="checkbox" id=(name) name=(name) value="yes" checked[!value(shown, "supplement", &name).is_empty()];
                         label for=(name) { (ctx.t(&format!("slot-{}", rule.slot))) }
                     }
                 }
@@ -237,6 +247,7 @@ fn beside(ctx: &Ctx, officer: &Officer, application: &Application, shown: &Shown
         @match work.claimed {
             None => (form(ctx, application, "claim", &submit(ctx, "claim", "secondary"))),
             Some((holder, _)) if holder == officer.id => (form(ctx, application, "release", &submit(ctx, "release", "secondary"))),
+            Some(_) if officer.may(Act::Approve) => (form(ctx, application, "take-over", &submit(ctx, "take-over", "secondary"))),
             Some(_) => {},
         }
         (folded(ctx, application, shown, "note", &html! { (words(ctx, "note", "remark", "act-note", shown)) (submit(ctx, "note", "secondary")) }))
@@ -292,6 +303,7 @@ fn wish(posted: &Posted) -> Result<Wish, Rejection> {
         "review-approve" => Wish::Review(ReviewAct::Approve),
         "review-send-back" => Wish::Review(ReviewAct::SendBack { note: text("note") }),
         "claim" => Wish::Work(CaseAct::Claim),
+        "take-over" => Wish::Work(CaseAct::TakeOver),
         "release" => Wish::Work(CaseAct::Release),
         "note" => Wish::Work(CaseAct::Note(text("remark"))),
         "message" => Wish::Work(CaseAct::Message(text("message"))),
@@ -307,14 +319,14 @@ fn wish(posted: &Posted) -> Result<Wish, Rejection> {
 
 /// `POST /staff/case/{id}`
 pub async fn act(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
-    let officer = ctx.officer(Act::ViewCases).await?;
+    let officer = ctx.officer_keeping(Act::ViewCases, &posted.0).await?;
     let (applicant, case) = load(&ctx, &id).await?;
     let shown = Shown::of(posted.0.clone());
     // A page that says nothing has seen nothing.
     let Some(seen) = Seen::parse(posted.get("seen")) else {
         return view(&ctx, &officer, &applicant, &case, StatusCode::CONFLICT, &shown).await;
     };
-    if matches!(posted.get("act"), "approve" | "review-approve") {
+    if matches!(posted.get("act"), "approve" | "review-approve" | "not-accept") {
         ctx.confirmed(&posted.0).await?;
     }
     let (tree, owner, application) = (&ctx.site().tree, applicant.id, case.id);

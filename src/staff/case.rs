@@ -8,6 +8,7 @@ use actix_web::web;
 use domain::Rejection;
 use domain::applicant::Applicant;
 use domain::application::Application;
+use domain::case::Stage;
 use domain::effects::{Actor, AuditEntry, TimelineEntry};
 use domain::form;
 use domain::ids::{ApplicationId, MaterialId, StaffId};
@@ -41,7 +42,7 @@ pub async fn load(ctx: &Ctx, id: &str) -> Result<(Arc<Applicant>, Arc<Applicatio
     let applicant = ctx.site().tree.applicant(owner).await?;
     let application = Arc::clone(applicant.application(id)?);
     // A draft is nobody's business yet.
-    if application.number.is_none() {
+    if application.number.is_none() || application.stage() == Stage::Draft {
         return Err(Rejection::NotFound.into());
     }
     Ok((applicant, application))
@@ -243,8 +244,11 @@ fn supplements(ctx: &Ctx, application: &Application, names: &Names) -> Markup {
 
 /// Other cases of the same person.
 fn others(ctx: &Ctx, applicant: &Applicant, application: &Application) -> Markup {
-    let others: Vec<_> =
-        applicant.applications.iter().filter(|other| other.id != application.id && other.number.is_some()).collect();
+    let others: Vec<_> = applicant
+        .applications
+        .iter()
+        .filter(|other| other.id != application.id && other.number.is_some() && other.stage() != Stage::Draft)
+        .collect();
     html! {
         @if !others.is_empty() {
             section { h2 { (ctx.t("other-cases")) }

@@ -120,6 +120,9 @@ pub async fn act(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
     let words: String = posted.get("words").trim().chars().take(WORDS_MOST).collect();
     let (id, by, now) = (id.into_inner(), officer.id, ctx.now());
     let confirms = posted.get("act") == "confirm";
+    if confirms {
+        ctx.confirmed(&posted.0).await?;
+    }
     if words.is_empty() {
         return Err(Rejection::field("note", "missing").into());
     }

@@ -180,6 +180,7 @@ async fn preview(ctx: &Ctx, what: &str, form: &mut Multipart) -> Answer {
         .db(move |store| {
             let id = store.keep_import(&batch, by, now)?;
             let entry = AuditEntry { by: Actor::Staff(by), act: "import-read", subject: format!("import:{id}") };
+            store.note(&entry, now)?;
             Ok((id, store.import(id, &entry, false, now)?))
         })
         .await?;

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use domain::effects::{Actor, AuditEntry};
 use domain::form::{Field, FieldError, Kind};
 use domain::ids::StaffId;
-use maud::html;
+use maud::{Markup, html};
 use store::{Limit, Realm};
 
 use crate::error::Failure;
@@ -12,6 +12,7 @@ use crate::staff::people::{home, second_factor};
 use crate::web::Answer;
 use crate::web::ctx::Ctx;
 use crate::web::form::{Shown, field, summary};
+use crate::web::kept::go_on;
 use crate::web::layout::{Page, token};
 use crate::web::posted::Posted;
 
@@ -26,6 +27,16 @@ pub async fn show(ctx: Ctx) -> Answer {
     Ok(page(&ctx, &Shown::default()))
 }
 
+/// The page for somebody whose log-in has ended; what was typed goes with it.
+pub fn first(ctx: &Ctx, kept: &str) -> HttpResponse {
+    page(ctx, &Shown::of([("kept".to_owned(), kept.to_owned())].into()))
+}
+
+/// What is carried through both pages.
+fn carried(shown: &Shown) -> Markup {
+    html! { @if let Some(kept) = shown.raw.get("kept").filter(|kept| !kept.is_empty()) { input type="hidden" name="kept" value=(kept); } }
+}
+
 fn page(ctx: &Ctx, shown: &Shown) -> HttpResponse {
     Page::new(ctx.t("staff-login")).staff().status(shown.status()).show(
         ctx,
@@ -34,6 +45,8 @@ fn page(ctx: &Ctx, shown: &Shown) -> HttpResponse {
             (summary(ctx, shown))
             form method="post" action="/staff/login" novalidate {
                 (token(ctx))
+                (carried(shown))
+                @if shown.raw.contains_key("kept") { p class="advice" { (ctx.t("kept-login")) } }
                 @for each in &LOGIN { (field(ctx, each, shown)) }
                 button type="submit" { (ctx.t("next")) }
             }
@@ -89,7 +102,10 @@ pub async fn enter(ctx: Ctx, posted: Posted) -> Answer {
         })
         .await?;
     ctx.set_staff(&session, Realm::StaffHalf);
-    Ok(ctx.redirect("/staff/code"))
+    match posted.some("kept") {
+        Some(kept) => Ok(code_page(&ctx, &Shown::of([("kept".to_owned(), kept.to_owned())].into()))),
+        None => Ok(ctx.redirect("/staff/code")),
+    }
 }
 
 /// Notes a log-in that failed at a member of staff's name, for the audit log.
@@ -107,6 +123,7 @@ fn code_page(ctx: &Ctx, shown: &Shown) -> HttpResponse {
             (summary(ctx, shown))
             form method="post" action="/staff/code" novalidate {
                 (token(ctx))
+                (carried(shown))
                 (field(ctx, &CODE, shown))
                 button type="submit" { (ctx.t("login-do")) }
             }
@@ -153,6 +170,9 @@ pub async fn second(ctx: Ctx, posted: Posted) -> Answer {
         })
         .await?;
     ctx.set_staff(&session, Realm::Staff);
+    if let Some((path, typed)) = posted.some("kept").and_then(|kept| ctx.kept(kept)) {
+        return Ok(go_on(&ctx, &path, &typed, ("/staff", "nav-queue")));
+    }
     Ok(ctx.redirect(home(&secret.officer)))
 }
 

@@ -61,7 +61,11 @@ fn roles(ctx: &Ctx, prefix: &str, held: &dyn Fn(Role) -> bool) -> Markup {
 
 async fn page(ctx: &Ctx, shown: &Shown, link: Option<&str>) -> Answer {
     let people = ctx.db(|store| store.people()).await?;
-    Ok(Page::new(ctx.t("people-title")).staff().status(shown.status()).show(
+    let mut page = Page::new(ctx.t("people-title")).staff().status(shown.status());
+    if link.is_some() {
+        page = page.once();
+    }
+    Ok(page.show(
         ctx,
         html! {
             (tabs(ctx, "people"))
@@ -250,7 +254,7 @@ pub async fn accept(ctx: Ctx, link: web::Path<String>, posted: Posted) -> Answer
 }
 
 fn recovery_page(ctx: &Ctx, codes: &[String]) -> HttpResponse {
-    Page::new(ctx.t("recovery-title")).staff().show(
+    Page::new(ctx.t("recovery-title")).staff().once().show(
         ctx,
         html! {
             h1 { (ctx.t("recovery-title")) }
@@ -321,12 +325,20 @@ pub async fn change_me(ctx: Ctx, posted: Posted) -> Answer {
     let id = officer.id;
     if posted.get("act") == "codes" {
         ctx.confirmed(&posted.0).await?;
+        note(&ctx, id, "recovery-codes-made").await?;
         let codes = ctx.db(move |store| store.fresh_recovery_codes(id)).await?;
         return Ok(recovery_page(&ctx, &codes));
     }
     let name = posted.get("session").to_owned();
+    note(&ctx, id, "session-ended").await?;
     ctx.db(move |store| store.end_session_of(&id.to_string(), &name)).await?;
     Ok(ctx.redirect("/staff/me"))
+}
+
+/// Notes what an officer did with their own account.
+async fn note(ctx: &Ctx, id: StaffId, act: &'static str) -> Result<(), Failure> {
+    let (entry, now) = (AuditEntry { by: Actor::Staff(id), act, subject: format!("staff:{id}") }, ctx.now());
+    ctx.db(move |store| store.note(&entry, now)).await
 }
 
 /// Whether what was typed is the second factor of this account, or one of its recovery codes; either is used up.
@@ -354,6 +366,7 @@ pub async fn second_factor(ctx: &Ctx, secret: &StaffSecret, typed: &str) -> Resu
 pub fn confirm_page(ctx: &Ctx, kept: &str, shown: &Shown) -> HttpResponse {
     Page::new(ctx.t("confirm-title"))
         .staff()
+        .once()
         .status(if shown.errors.is_empty() { StatusCode::FORBIDDEN } else { shown.status() })
         .show(
             ctx,
@@ -387,8 +400,10 @@ pub async fn confirm(ctx: Ctx, posted: Posted) -> Answer {
         return wrong(FieldError::new("totp", "locked").with("minutes", (seconds + 59) / 60));
     }
     if !second_factor(&ctx, &secret, posted.get("totp")).await? {
+        note(&ctx, officer.id, "confirmation-refused").await?;
         return wrong(FieldError::new("totp", "totp"));
     }
+    note(&ctx, officer.id, "confirmed").await?;
     let holder = officer.id.to_string();
     ctx.db(move |store| {
         store.forget_tries(&format!("totp:{holder}"))?;

@@ -108,7 +108,7 @@ fn form(ctx: &Ctx, id: &str, retired: Option<bool>, shown: &Shown) -> HttpRespon
 
 /// `POST /staff/programmes/{id}`
 pub async fn save(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
-    let officer = ctx.officer(Act::KeepProgrammes).await?;
+    let officer = ctx.officer_keeping(Act::KeepProgrammes, &posted.0).await?;
     let known = wanted(&id)?;
     let key = known.unwrap_or_else(ProgrammeId::fresh);
     let retired = known.map(|_| false);
@@ -246,7 +246,7 @@ fn student_form(ctx: &Ctx, id: &str, retired: Option<bool>, shown: &Shown) -> Ht
 
 /// `POST /staff/students/{id}`: document and programme say which student it is.
 pub async fn save_student(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
-    let officer = ctx.officer(Act::KeepProgrammes).await?;
+    let officer = ctx.officer_keeping(Act::KeepProgrammes, &posted.0).await?;
     let known = (id.as_str() != "new").then_some(false);
     let checked = match student(&posted.0, ctx.today()) {
         Ok(student) => student,
@@ -254,24 +254,8 @@ pub async fn save_student(ctx: Ctx, id: web::Path<String>, posted: Posted) -> An
     };
     let old: Option<StudentId> = id.parse().ok();
     let (entry, now) = (entry(&officer, "student-saved", format!("student:{}", checked.id)), ctx.now());
-    let retire_entry = entry.clone();
     let world = std::sync::Arc::clone(&ctx.site().tree.world);
-    let saved = actors::run(&world.rows.clone(), move || {
-        // Under another document or programme it is another row; the old one is retired, not rewritten.
-        let moved = match old {
-            Some(old) => {
-                let (before, _) = world.store.student(old)?;
-                let same = before.document_type == checked.document_type
-                    && before.document_number == checked.document_number
-                    && before.approval == checked.approval;
-                (!same).then_some(old)
-            }
-            None => None,
-        };
-        world.store.save_student(&checked, &entry, now)?;
-        moved.map_or(Ok(()), |old| world.store.retire_student(old, true, &retire_entry, now))
-    })
-    .await;
+    let saved = actors::run(&world.rows.clone(), move || world.store.save_student(&checked, old, &entry, now)).await;
     match saved {
         Ok(()) => {
             ctx.flash("flash-saved");

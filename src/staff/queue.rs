@@ -3,7 +3,7 @@
 
 use actix_web::web;
 use actors::Refusal;
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 use domain::Rejection;
 use domain::case::Stage;
 use domain::casework::{CaseAct, WorkCase};
@@ -89,7 +89,8 @@ impl View {
         let (at, id) = self.after.split_once('.')?;
         let id: ApplicationId = id.parse().ok()?;
         if self.sort == "due" {
-            return Some(QueueCursor::Due(at.parse().ok()?, id));
+            let day = at.parse::<NaiveDate>().ok().filter(|day| (2_000..2_200).contains(&day.year()))?;
+            return Some(QueueCursor::Due(day, id));
         }
         Some(QueueCursor::Since(cursor_instant(at)?, id))
     }

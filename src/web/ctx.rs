@@ -170,6 +170,10 @@ impl Ctx {
             ["apply", id, "materials", _] => format!("/apply/{id}/materials"),
             ["apply", id, "phone", _] => format!("/apply/{id}/materials"),
             ["apply", id, "reopen"] => format!("/apply/{id}/payment"),
+            ["staff", "search" | "claims" | "confirm"] => "/staff".into(),
+            ["staff", "import", ..] => "/staff/import".into(),
+            ["staff", kept @ ("programmes" | "students"), id, "retire"] => format!("/staff/{kept}/{id}"),
+            ["staff", "people", _] => "/staff/people".into(),
             ["staff", "payment", id, "ask"] => format!("/staff/payment/{id}"),
             ["case", id, "refund", "bank"] => format!("/case/{id}/refund"),
             ["case", id, "supplement", _] => format!("/case/{id}/supplement"),
@@ -248,6 +252,8 @@ impl Ctx {
 
     /// Goes to another page of ours.
     pub fn redirect(&self, to: &str) -> HttpResponse {
+        // What no header can hold leads home.
+        let to = if to.chars().any(char::is_control) { "/" } else { to };
         self.seal(HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish())
     }
 
@@ -411,6 +417,20 @@ impl Ctx {
         };
         self.db(move |store| store.note(&entry, now)).await?;
         Err(Failure::Rejected(domain::Rejection::NotAllowed))
+    }
+
+    /// The same for a form: what was typed is kept over a log-in that has become necessary.
+    ///
+    /// # Errors
+    /// `StaffLoginKept`; as [`Ctx::officer`].
+    pub async fn officer_keeping(&self, act: Act, typed: &Raw) -> Result<Officer, Failure> {
+        match self.officer(act).await {
+            Err(Failure::StaffLoginFirst) => Err(match self.keep(typed) {
+                Some(kept) => Failure::StaffLoginKept(kept),
+                None => Failure::StaffLoginFirst,
+            }),
+            answer => answer,
+        }
     }
 
     /// That the second factor was given lately: before a decision it is asked for again (R6.1); what was to be done is

@@ -10,7 +10,7 @@ use crate::web::layout::{Page, token};
 
 /// Shows that what was typed is still there, and sends it where it was going; `home` is the way out.
 pub fn go_on(ctx: &Ctx, path: &str, typed: &Raw, home: (&str, &str)) -> HttpResponse {
-    let mut page = Page::new(ctx.t("kept-title"));
+    let mut page = Page::new(ctx.t("kept-title")).once();
     if path.starts_with("/staff") {
         page = page.staff();
     }

@@ -25,13 +25,22 @@ pub struct Page {
     form: bool,
     wide: bool,
     submits: bool,
+    once: bool,
 }
 
 impl Page {
     /// A page with this title.
     pub fn new(title: impl Into<String>) -> Self {
         let title = title.into();
-        Self { title, status: StatusCode::OK, side: Side::Public, form: false, wide: false, submits: false }
+        Self {
+            title,
+            status: StatusCode::OK,
+            side: Side::Public,
+            form: false,
+            wide: false,
+            submits: false,
+            once: false,
+        }
     }
 
     /// With another status.
@@ -53,6 +62,13 @@ impl Page {
     #[must_use]
     pub fn with_form(mut self) -> Self {
         self.form = true;
+        self
+    }
+
+    /// What stands on it is shown once, or is on its way: it has no switch of the language, which would leave it.
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.once = true;
         self
     }
 
@@ -132,7 +148,7 @@ impl Page {
                                 }
                             }
                         }
-                        (self.languages(ctx))
+                        @if !self.once { (self.languages(ctx)) }
                     }
                 }
             }

@@ -218,3 +218,6 @@ concern-dates = Your studies have a gap or lie over each other.
 concern-days = You state { $said } days abroad, the records have { $counted }.
 concern-number = The certificate’s number is not given.
 usual-words = Of { $count } cases like yours within the last year, half were decided within { $half } days of acceptance, and nine in ten within { $most }.
+act-take-over = Take it over
+rejection-phone-gone = The code is too old, or was opened by another phone or browser. Make a new one at your computer, and open it in one browser.
+error-too-many-at-once = At most { $most } at once: send the rest in another go

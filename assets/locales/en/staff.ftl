@@ -59,3 +59,4 @@ statistics-from = From
 statistics-to = To
 statistics-csv = Download as CSV
 statistics-export = Open cases as CSV
+kept-login = Your log-in has ended. What you typed is kept: go on after logging in.

@@ -218,3 +218,6 @@ concern-dates = 学习经历的时间有间断或重叠。
 concern-days = 填写的境外天数为 { $said } 天，按出入境记录为 { $counted } 天。
 concern-number = 没有填写证书编号。
 usual-words = 过去一年同类申请（同一类型和国家/地区）办结 { $count } 件：从受理起，一半在 { $half } 天内办结，九成在 { $most } 天内办结。
+act-take-over = 接手
+rejection-phone-gone = 这个二维码已过期，或已在另一部手机（或另一个浏览器）上打开。请回到电脑上重新生成，并在同一个浏览器中打开。
+error-too-many-at-once = 一次最多上传 { $most } 张，其余请分批上传

@@ -59,3 +59,4 @@ statistics-from = 自
 statistics-to = 至
 statistics-csv = 下载 CSV
 statistics-export = 导出未结案件（CSV）
+kept-login = 登录已过期。您填写的内容已保留，登录后可以继续。

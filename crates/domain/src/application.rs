@@ -69,6 +69,9 @@ pub struct Application {
     pub proposal: Option<Proposal>,
     /// Why the last proposal was sent back.
     pub sent_back: Option<String>,
+    /// When it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_back_at: Option<DateTime<Utc>>,
     /// How it ended.
     pub decision: Option<Decision>,
     /// When the applicant left it.
@@ -122,6 +125,7 @@ impl Application {
             not_accepted: None,
             proposal: None,
             sent_back: None,
+            sent_back_at: None,
             decision: None,
             withdrawn_at: None,
             casework: Casework::default(),
@@ -170,8 +174,17 @@ impl Application {
         let decided = self.decision.as_ref().map(|decision| decision.at);
         let refused = self.not_accepted.as_ref().map(|refusal| refusal.at);
         let worked = self.casework.since();
-        let facts =
-            [self.submitted_at, self.paid_at, self.accepted_at, proposed, decided, refused, self.withdrawn_at, worked];
+        let facts = [
+            self.submitted_at,
+            self.paid_at,
+            self.accepted_at,
+            proposed,
+            self.sent_back_at,
+            decided,
+            refused,
+            self.withdrawn_at,
+            worked,
+        ];
         facts.into_iter().flatten().max().unwrap_or(self.created_at)
     }
 

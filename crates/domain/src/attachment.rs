@@ -83,8 +83,12 @@ impl Command for ChangeAttachments {
                     return Ok(());
                 }
                 let most = room(application, self.purpose, &image.slot)?;
-                // By content: what the case has already is not sent again (R4.4).
-                if let Some(known) = application.materials.iter().find(|known| known.is_copy(image)) {
+                // By content: what the case has already is not sent again for a review (R4.4). For further materials the
+                // right scan may lie in the wrong slot: there it is only not sent twice.
+                let anywhere = matches!(self.purpose, Purpose::Review(_));
+                let here = |known: &Material| known.purpose == self.purpose && known.slot == image.slot;
+                let known = |known: &&Material| known.is_copy(image) && (anywhere || here(known));
+                if let Some(known) = application.materials.iter().find(known) {
                     let error = FieldError::new(&image.slot, "known").with("file", &image.file_name);
                     return Err(Rejection::Form(vec![error.with("known", &known.file_name)]));
                 }

@@ -141,8 +141,9 @@ impl Casework {
     /// When anything of this was last done that changes where the case stands.
     pub(crate) fn since(&self) -> Option<DateTime<Utc>> {
         let supplements = self.supplements.last().into_iter();
-        let supplements =
-            supplements.flat_map(|last| [Some(last.asked_at), last.expired_at, last.ended.as_ref().map(|(at, _)| *at)]);
+        let supplements = supplements.flat_map(|last| {
+            [Some(last.asked_at), last.extended_at, last.expired_at, last.ended.as_ref().map(|(at, _)| *at)]
+        });
         let inquiries = self.inquiries.last().into_iter();
         let inquiries = inquiries.flat_map(|last| [Some(last.asked_at), last.answer.as_ref().map(|(at, _)| *at)]);
         let reviews = self.reviews.last().into_iter().flat_map(Review::instants);
@@ -211,6 +212,8 @@ impl Application {
 pub enum CaseAct {
     /// Takes it on; nobody else has it then.
     Claim,
+    /// Takes it from a colleague who can't go on with it; whoever approves may.
+    TakeOver,
     /// Gives it back to the queue.
     Release,
     /// Notes something for colleagues.
@@ -261,6 +264,7 @@ impl Command for WorkCase {
         let needed = match self.act {
             CaseAct::Claim | CaseAct::Release | CaseAct::Note(_) => Act::ViewCases,
             CaseAct::Message(_) | CaseAct::Hold { .. } | CaseAct::Resume => Act::Correspond,
+            CaseAct::TakeOver => Act::Approve,
             CaseAct::Enhance(_) | CaseAct::AskAbroad(_) | CaseAct::Answered(_) => Act::Propose,
         };
         if !self.officer.may(needed) {
@@ -273,7 +277,10 @@ impl Command for WorkCase {
         let stage = application.stage();
         let decided = matches!(stage, Stage::Decided | Stage::NotAccepted | Stage::Withdrawn);
         // Words are added, whatever happened meanwhile; everything else is about the case as it was seen.
-        let additive = matches!(self.act, CaseAct::Note(_) | CaseAct::Message(_) | CaseAct::Claim | CaseAct::Release);
+        let additive = matches!(
+            self.act,
+            CaseAct::Note(_) | CaseAct::Message(_) | CaseAct::Claim | CaseAct::TakeOver | CaseAct::Release
+        );
         if !additive && Seen::of(application) != self.seen {
             return Err(Rejection::Stale);
         }
@@ -289,6 +296,10 @@ impl Command for WorkCase {
                     effects.audited(by, "claimed", format!("application:{id}"));
                 }
             },
+            CaseAct::TakeOver => {
+                application.casework.claimed = Some((me, at.now));
+                effects.audited(by, "taken-over", format!("application:{id}"));
+            }
             CaseAct::Release => match application.casework.claimed {
                 Some((holder, _)) if holder != me => return Err(Rejection::NotNow("claimed")),
                 _ => {
@@ -334,7 +345,7 @@ impl Command for WorkCase {
                 told(application, &account, NoticeKind::Resumed, &[], effects);
             }
             CaseAct::Enhance(on) => {
-                if decided || application.casework.enhanced_at.is_some() == *on {
+                if decided || application.decision.is_some() || application.casework.enhanced_at.is_some() == *on {
                     return Err(Rejection::NotNow("other-stage"));
                 }
                 application.casework.enhanced_at = on.then_some(at.now);
@@ -402,7 +413,9 @@ impl Command for LookAtCase {
         }
         if application.casework.hold().is_some_and(|hold| hold.until <= today) && wake(application, at).is_some() {
             effects.happened(id, "hold-ended", Actor::System, "");
-            told(application, &account, NoticeKind::Resumed, &[], effects);
+            if !matches!(stage, Stage::Decided | Stage::NotAccepted | Stage::Withdrawn) {
+                told(application, &account, NoticeKind::Resumed, &[], effects);
+            }
         }
         let runs = matches!(stage, Stage::Assessing | Stage::Verifying | Stage::Proposed);
         let due = application.expected(at.calendar, today).map(|due| due.date);

@@ -428,3 +428,65 @@ proptest! {
         prop_assert_eq!(calendar.count(day, due), count);
     }
 }
+
+#[test]
+fn r5_4_an_older_answer_of_the_bank_read_twice_pays_nobody() {
+    use crate::ids::BatchId;
+    use crate::refund::{BankDetails, MoveTransfer, RefundState, TransferStep};
+    let mut who = paid();
+    let application = who.applications[0].id;
+    let ask = AskRefund { application, reason: "no-need".into(), words: String::new(), bank: None, understood: true };
+    let (refund, _) = decide(&mut who, &ask, now()).unwrap();
+    let case = who.application_mut(application).unwrap();
+    case.refunds[0].state = RefundState::Approved;
+    case.refunds[0].bank = Some(BankDetails {
+        card: "6216261000000000018".into(),
+        bank: "样例银行".into(),
+        branch: "102100099996".into(),
+        holder: "样张三".into(),
+    });
+    let batch = BatchId::fresh();
+    let mut step = |step| {
+        let answer = String::new();
+        let moved = MoveTransfer { application, refund, batch, step, answer };
+        decide(&mut who, &moved, now()).map(|(state, effects)| (state, effects.movements.len()))
+    };
+    step(TransferStep::Put).unwrap();
+    step(TransferStep::Released).unwrap();
+    assert_eq!(step(TransferStep::PaidOut), Ok((RefundState::Arrived, 1)));
+    assert_eq!(step(TransferStep::SentBack), Ok((RefundState::SentBack, 1)));
+    assert_eq!(step(TransferStep::PaidOut), Ok((RefundState::SentBack, 0)), "the first answer, once more");
+}
+
+#[test]
+fn r2_15_a_case_that_resumes_after_a_refused_refund_is_looked_at_again() {
+    use crate::refund::{FinanceAct, HandleRefund, RefundState};
+    let mut who = paid();
+    let until = today(now()) + Days::new(10);
+    ask(&mut who, &officer(&[Role::Intake]), now(), until).unwrap();
+    let application = who.applications[0].id;
+    let wish = AskRefund { application, reason: "no-need".into(), words: String::new(), bank: None, understood: true };
+    let (refund, _) = decide(&mut who, &wish, now()).unwrap();
+    decide(&mut who, &LookAtCase { application }, now() + TimeDelta::days(4)).unwrap();
+    assert!(who.applications[0].casework.look_at.is_none(), "withdrawn, there is nothing to look at");
+    let officer = officer(&[Role::Finance]);
+    let (act, seen) = (FinanceAct::Refuse("不符合".into()), RefundState::Asked);
+    decide(&mut who, &HandleRefund { application, refund, officer, act, seen }, now() + TimeDelta::days(5)).unwrap();
+    assert_eq!(who.applications[0].stage(), Stage::Supplement);
+    assert!(who.applications[0].casework.look_at.is_some());
+}
+
+#[test]
+fn r6_3_a_page_from_before_a_deadline_was_moved_decides_nothing() {
+    let mut who = paid();
+    let intake = officer(&[Role::Intake]);
+    ask(&mut who, &intake, now(), today(now()) + Days::new(10)).unwrap();
+    let application = who.applications[0].id;
+    let older = seen(&who);
+    let at = now() + TimeDelta::days(1);
+    let more = SupplementAct::Extend(Some(today(at) + Days::new(60)));
+    let of = |act, seen| HandleSupplement { application, officer: intake.clone(), act, seen };
+    decide(&mut who, &of(more, older), at).unwrap();
+    let on = SupplementAct::GoOn("不再等待".into());
+    assert_eq!(decide(&mut who, &of(on, older), at).map(|_| ()), Err(Rejection::Stale));
+}

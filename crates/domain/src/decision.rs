@@ -172,9 +172,14 @@ impl Command for Decide {
                 }
                 application.proposal = None;
                 application.sent_back = Some(note);
+                application.sent_back_at = Some(at.now);
                 effects.happened(self.application, "sent-back", by, "");
             }
             _ => return Err(Rejection::NotNow("other-stage")),
+        }
+        if matches!(self.act, OfficerAct::Propose { .. } | OfficerAct::Approve | OfficerAct::SendBack { .. }) {
+            // It is somebody else's turn.
+            application.casework.claimed = None;
         }
         application.plan(at);
         Ok(application.stage())

@@ -12,7 +12,7 @@ use crate::effects::{Actor, Effects, Moment};
 use crate::form;
 use crate::ids::{ApplicationId, ProgrammeId};
 use crate::steps::ApplicationKind;
-use crate::submission::{Saved, change_draft};
+use crate::submission::{Saved, carry_credential, change_draft};
 
 /// Whoever enrolled from this month on must be in the register (guide 三.2).
 pub fn border() -> NaiveDate {
@@ -230,6 +230,7 @@ impl Command for SettleJoint {
             if !answers.is_empty() {
                 application.fixed_by_programme(&mut answers);
                 application.credential = answers;
+                carry_credential(application);
             }
             Ok(())
         })

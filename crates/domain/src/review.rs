@@ -339,6 +339,7 @@ impl Command for DecideReview {
             }
             _ => return Err(Rejection::NotNow("other-stage")),
         }
+        application.casework.claimed = None;
         application.plan(at);
         Ok(issues)
     }

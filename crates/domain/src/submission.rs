@@ -207,7 +207,7 @@ pub fn kind_answers(application: &Application) -> Answers {
 }
 
 /// The credential of step 4 is a row of step 5 already (R2.7).
-fn carry_credential(application: &mut Application) {
+pub(crate) fn carry_credential(application: &mut Application) {
     let from = |name: &str| application.credential.get(name).cloned();
     let pairs = [
         ("study_level", from("level")),

@@ -81,6 +81,9 @@ pub struct Supplement {
     pub asked_at: DateTime<Utc>,
     /// How many of [`REMIND_DAYS`] were sent.
     pub reminded: usize,
+    /// When the deadline was last moved.
+    #[serde(default)]
+    pub extended_at: Option<DateTime<Utc>>,
     /// When the deadline was found to have passed.
     pub expired_at: Option<DateTime<Utc>>,
     /// When and how it ended.
@@ -182,6 +185,7 @@ impl Command for AskSupplement {
             by,
             asked_at: at.now,
             reminded: 0,
+            extended_at: None,
             expired_at: None,
             ended: None,
         });
@@ -284,6 +288,7 @@ impl Command for HandleSupplement {
                 let until = deadline(*until, at.today()).map_err(|error| Rejection::Form(vec![error]))?;
                 open.until = until;
                 open.reminded = 0;
+                open.extended_at = Some(at.now);
                 open.expired_at = None;
                 effects.happened(self.application, "supplement-extended", Actor::Staff(by), until.to_string());
                 let day = until.to_string();

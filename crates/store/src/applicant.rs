@@ -321,6 +321,7 @@ fn update_applicant(
                 applicant::email_key.eq(email),
                 applicant::password_hash.eq(&after.password_hash),
                 applicant::body.eq(keys.seal_json(&place("applicant", &id), &*after.account)?),
+                applicant::name_key.eq(Some(name_key(keys, &after.account.name))),
             ))
             .execute(connection)?
     };

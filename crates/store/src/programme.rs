@@ -161,23 +161,25 @@ fn put_student(
     keys: &Keys,
     wanted: &Student,
     of: &str,
-) -> Result<Option<bool>, StoreError> {
+) -> Result<(StudentId, Option<bool>), StoreError> {
     let key = document_key(keys, wanted.document_type, &wanted.document_number);
-    let known: Option<(String, Vec<u8>)> = student::table
+    let known: Option<(String, Vec<u8>, bool)> = student::table
         .filter(student::document_key.eq(&key))
         .filter(student::programme_id.eq(of))
-        .select((student::id, student::body))
+        .select((student::id, student::body, student::retired_at.is_not_null()))
         .first(connection)
         .optional()?;
-    if let Some((id, body)) = known {
+    if let Some((id, body, retired)) = known {
         let old: Student = keys.open_json(&format!("student:{id}"), &body)?;
         let wanted = Student { id: old.id, ..wanted.clone() };
-        if old == wanted {
-            return Ok(None);
+        if old == wanted && !retired {
+            return Ok((old.id, None));
         }
         let body = keys.seal_json(&format!("student:{id}"), &wanted)?;
-        diesel::update(student::table.find(&id)).set(student::body.eq(body)).execute(connection)?;
-        return Ok(Some(false));
+        // Registered anew, they are in the register again.
+        let set = (student::body.eq(body), student::retired_at.eq(None::<chrono::NaiveDateTime>));
+        diesel::update(student::table.find(&id)).set(set).execute(connection)?;
+        return Ok((old.id, Some(false)));
     }
     let id = wanted.id.to_string();
     diesel::insert_into(student::table)
@@ -188,7 +190,7 @@ fn put_student(
             student::body.eq(keys.seal_json(&format!("student:{id}"), wanted)?),
         ))
         .execute(connection)?;
-    Ok(Some(true))
+    Ok((wanted.id, Some(true)))
 }
 
 impl Store {
@@ -378,14 +380,25 @@ impl Store {
         Ok((self.keys.open_json(&format!("student:{id}"), &body)?, gone))
     }
 
-    /// Adds a student, or changes the one with this document in this programme.
+    /// Adds a student, or changes the one with this document in this programme; the one that stood in `place` of it before,
+    /// under another document or programme, is retired.
     ///
     /// # Errors
     /// `Missing` when there is no such programme.
-    pub fn save_student(&self, wanted: &Student, entry: &AuditEntry, now: DateTime<Utc>) -> Result<(), StoreError> {
+    pub fn save_student(
+        &self,
+        wanted: &Student,
+        place: Option<StudentId>,
+        entry: &AuditEntry,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
         self.write(|connection| {
             let of = programme_id(connection, &wanted.approval)?.ok_or(StoreError::Missing)?;
-            put_student(connection, &self.keys, wanted, &of)?;
+            let (kept, _) = put_student(connection, &self.keys, wanted, &of)?;
+            if let Some(old) = place.filter(|old| *old != kept) {
+                let row = student::table.find(old.to_string());
+                diesel::update(row).set(student::retired_at.eq(Some(stored(now)))).execute(connection)?;
+            }
             audit::write(connection, std::slice::from_ref(entry), now)
         })
     }
@@ -493,7 +506,7 @@ impl Store {
                                 of
                             }
                         };
-                        count(put_student(connection, &self.keys, each, &of)?);
+                        count(put_student(connection, &self.keys, each, &of)?.1);
                     }
                 }
             }

@@ -287,6 +287,7 @@ impl Store {
             Ok(application::table
                 .filter(application::applicant_id.eq_any(people))
                 .filter(application::number.is_not_null())
+                .filter(application::stage.ne(Stage::Draft.code()))
                 .order(application::id.desc())
                 .select(COLUMNS)
                 .limit(most)
@@ -309,6 +310,7 @@ impl Store {
             Ok(application::table
                 .filter(application::paper_key.eq(key))
                 .filter(application::applicant_id.ne(owner))
+                .filter(application::stage.ne(Stage::Draft.code()))
                 .order(application::id.desc())
                 .select(COLUMNS)
                 .limit(most)
@@ -341,9 +343,10 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn defer_case(&self, id: ApplicationId, until: DateTime<Utc>) -> Result<(), StoreError> {
+    pub fn defer_case(&self, id: ApplicationId, now: DateTime<Utc>, until: DateTime<Utc>) -> Result<(), StoreError> {
         self.write(|connection| {
-            let row = application::table.find(id.to_string()).filter(application::look_at.is_not_null());
+            // Looked at after all, it has its next day already.
+            let row = application::table.find(id.to_string()).filter(application::look_at.le(stored(now)));
             diesel::update(row).set(application::look_at.eq(stored(until))).execute(connection)?;
             Ok(())
         })

@@ -1,5 +1,7 @@
 //! Batches of bank transfers (R5.3): made by one finance officer, released by another.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 use domain::ids::{BatchId, StaffId};
@@ -193,13 +195,13 @@ impl Store {
         })
     }
 
-    /// Refunds whose batch is released or dissolved and which don't know it yet, each with whether it is released.
+    /// Refunds whose batch is released or dissolved and which don't know it yet, each with whether the bank has it.
     ///
     /// # Errors
     /// When the database fails.
     pub fn refunds_behind_their_batch(&self, most: i64) -> Result<Vec<(RefundPlace, BatchId, bool)>, StoreError> {
         type Row = (String, String, String, String, Option<NaiveDateTime>);
-        self.read(|connection| {
+        let rows = self.read(|connection| {
             let rows: Vec<Row> = refund::table
                 .inner_join(transfer_batch::table.on(refund::batch_id.eq(transfer_batch::id.nullable())))
                 .filter(refund::state.eq("approved"))
@@ -214,11 +216,25 @@ impl Store {
                 ))
                 .limit(most)
                 .load(connection)?;
-            let row = |(applicant, application, id, batch, released): &Row| {
-                let batch = batch.parse().map_err(|_| StoreError::Value("transfer_batch.id"))?;
-                Ok((place(applicant, application, id)?, batch, released.is_some()))
+            Ok(rows)
+        })?;
+        // What came into a batch after its file was frozen is not in what the bank has: it waits for the next.
+        let mut files: HashMap<BatchId, String> = HashMap::new();
+        let mut behind = Vec::new();
+        for (applicant, application, id, batch, released) in &rows {
+            let batch: BatchId = batch.parse().map_err(|_| StoreError::Value("transfer_batch.id"))?;
+            let paid = match (released, files.get(&batch)) {
+                (None, _) => false,
+                (Some(_), Some(file)) => file.contains(id),
+                (Some(_), None) => {
+                    let file = String::from_utf8_lossy(&self.batch_file(batch)?).into_owned();
+                    let inside = file.contains(id);
+                    files.insert(batch, file);
+                    inside
+                }
             };
-            rows.iter().map(row).collect()
-        })
+            behind.push((place(applicant, application, id)?, batch, paid));
+        }
+        Ok(behind)
     }
 }

@@ -80,7 +80,8 @@ fn known(application: &Application, slot: &str) -> String {
 /// `GET /apply/{id}/phone/{slot}`: for the desk's page; without scripts, back to the materials.
 pub async fn look(ctx: Ctx, path: web::Path<(String, String)>) -> Answer {
     let (id, slot) = path.into_inner();
-    let (_, application) = open(&ctx, &id).await?;
+    let (me, application) = open(&ctx, &id).await?;
+    rule(&ctx, &me, &application, &slot)?;
     if ctx.is_fragment() {
         return Ok(ctx.poll(&known(&application, &slot), || arrived(&ctx, &application, &slot)));
     }
@@ -90,7 +91,10 @@ pub async fn look(ctx: Ctx, path: web::Path<(String, String)>) -> Answer {
 /// The phone's right, and what it is about.
 async fn held(ctx: &Ctx, link: &str) -> Result<(Phone, std::sync::Arc<Applicant>), Failure> {
     let (link, by, now) = (link.to_owned(), ctx.form_token(), ctx.now());
-    let phone = ctx.db(move |store| store.phone(&link, &by, now)).await?;
+    let phone = match ctx.db(move |store| store.phone(&link, &by, now)).await {
+        Err(Failure::Rejected(Rejection::NotFound)) => return Err(Rejection::NotNow("phone-gone").into()),
+        phone => phone?,
+    };
     let applicant = ctx.site().tree.applicant(phone.applicant).await?;
     Ok((phone, applicant))
 }

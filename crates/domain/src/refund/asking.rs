@@ -154,7 +154,7 @@ impl Command for AskRefund {
             // Evaluation has not begun: the case ends here (casework.md).
             application.withdrawn_at = Some(at.now);
         }
-        application.changed_at = at.now;
+        application.plan(at);
         effects.happened(self.application, "refund-asked", Actor::Applicant, self.reason.clone());
         let number = application.number.clone().unwrap_or_default();
         effects.tell(&account, NoticeKind::RefundAsked, &[("number", &number)]);

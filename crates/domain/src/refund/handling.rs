@@ -114,7 +114,7 @@ impl Command for HandleRefund {
             application.withdrawn_at = None;
             effects.happened(id, "resumed", by, "");
         }
-        application.changed_at = at.now;
+        application.plan(at);
         Ok(state)
     }
 }

@@ -64,6 +64,8 @@ impl Command for MoveTransfer {
                 refund.look_at = Some(refund.reminder(at));
                 effects.happened(id, "refund-sent", Actor::System, "");
             }
+            // What came back after it was paid out is owed again: an older answer, read twice, changes nothing.
+            (TransferStep::PaidOut, RefundState::SentBack) if refund.returns > 0 => {}
             (TransferStep::PaidOut, RefundState::Sent | RefundState::SentBack) if refund.batch.is_some() => {
                 refund.state = RefundState::Arrived;
                 refund.ended_at = Some(at.now);

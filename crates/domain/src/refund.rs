@@ -179,6 +179,9 @@ pub struct Refund {
     /// How often a transfer that was paid out came back.
     #[serde(default)]
     pub returns: u32,
+    /// What the bank said each time that it paid out: said again, it is the same payment.
+    #[serde(default)]
+    pub paid_by: Vec<String>,
     /// The batch of bank transfers that it is in.
     #[serde(default)]
     pub batch: Option<BatchId>,
@@ -231,6 +234,7 @@ impl Refund {
             order: None,
             earlier: Vec::new(),
             returns: 0,
+            paid_by: Vec::new(),
             batch: None,
             sent_at: None,
             ended_at: None,

@@ -65,9 +65,10 @@ impl Command for MoveTransfer {
                 effects.happened(id, "refund-sent", Actor::System, "");
             }
             // What came back after it was paid out is owed again: an older answer, read twice, changes nothing.
-            (TransferStep::PaidOut, RefundState::SentBack) if refund.returns > 0 => {}
+            (TransferStep::PaidOut, RefundState::SentBack) if refund.paid_by.contains(&self.answer) => {}
             (TransferStep::PaidOut, RefundState::Sent | RefundState::SentBack) if refund.batch.is_some() => {
                 refund.state = RefundState::Arrived;
+                refund.paid_by.push(self.answer.clone());
                 refund.ended_at = Some(at.now);
                 refund.look_at = None;
                 // The same key as by card: whichever way, the money goes out once (R5.5).

@@ -10,6 +10,9 @@ use store::Durations;
 
 use crate::demo::DemoClock;
 
+/// Durations with the instant of their counting.
+type Counted = (DateTime<Utc>, Durations);
+
 /// Shared by all workers.
 pub struct Site {
     /// The actors.
@@ -26,7 +29,7 @@ pub struct Site {
     pub demo_clock: Option<Arc<DemoClock>>,
     draining: AtomicBool,
     /// How long cases of a kind and country took; counted anew each hour.
-    usual: Mutex<HashMap<(String, String), (DateTime<Utc>, Durations)>>,
+    usual: Mutex<HashMap<(String, String), Counted>>,
 }
 
 /// How long counted durations are shown before they are counted anew.

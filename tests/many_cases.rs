@@ -65,7 +65,7 @@ async fn pages(outside: &Outside, url: Option<String>, cases: u64) -> Vec<(&'sta
     let next = format!("/staff?stage=screening&after={}.{}", after.since.timestamp_micros(), after.application);
     drop(store);
     if let Some(url) = &url {
-        diesel::PgConnection::establish(url).unwrap().batch_execute("ANALYZE").unwrap();
+        diesel::PgConnection::establish(url).unwrap().batch_execute("VACUUM ANALYZE").unwrap();
     }
     let server = Server::start_on(outside, data, url.as_deref());
     let mut officer = Visitor::new(&server.site);

@@ -114,6 +114,7 @@ pub fn tree(parts: &Parts, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow::
         hashing: Blocking::new(2),
         cashbook: documents::Cashbook::new()?,
         wake: actors::Wakes::default(),
+        changes: tokio::sync::broadcast::Sender::new(256),
         settings,
         faults: Faults::new(parts.die_at.as_deref().map(DieAt::parse)),
     })?)
@@ -223,6 +224,10 @@ async fn run_demo(cli: &Cli) -> anyhow::Result<()> {
     let parts = demo::parts(cli, &origin, &outside);
     let store = store(&parts, clock.now())?;
     demo::seed(&store)?;
+    if let Some(sandbox) = &outside.sandbox {
+        let hook = format!("{origin}/notices/{}", crate::public::hooks::key(&store));
+        sandbox.state.change(|book| book.hook = Some(hook));
+    }
     let tree = tree(&parts, store, Arc::clone(&clock) as Arc<dyn Clock>)?;
     let sandbox = parts.sandbox.clone().unwrap_or_default();
     let mut site = Site::new(tree, origin.clone(), sandbox.clone(), Some(sandbox.clone()));

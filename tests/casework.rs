@@ -339,3 +339,99 @@ async fn r2_8_images_come_from_the_phone_and_the_check_page_says_what_an_officer
     assert_eq!(phone.get(&link).await.status, 409, "too late");
     assert_eq!(phone.try_upload(&link, &[("晚.jpg", jpeg(78, 300, 300))]).await.unwrap().status, 409);
 }
+
+#[actix_web::test]
+async fn r6_2_the_file_can_be_seen_as_it_stood_at_any_moment() {
+    let (outside, server) = world();
+    let mut visitor = Visitor::new(&server.site);
+    let app = visitor.paid(&outside).await;
+    let case = app.replace("/apply/", "/staff/case/");
+    let mut intake = staff(&outside, &server, "intake").await;
+    assert_eq!(intake.act(&case, &[("act", "note"), ("remark", "第一条备注")]).await.status, 303);
+    let between = chrono::Utc::now().timestamp_micros();
+    assert_eq!(intake.act(&case, &[("act", "note"), ("remark", "第二条备注")]).await.status, 303);
+    assert_eq!(intake.act(&case, &[("act", "accept")]).await.status, 303);
+    let then = intake.get(&format!("{case}/at?moment={between}")).await.body;
+    assert!(then.contains("第一条备注") && !then.contains("第二条备注"), "{then}");
+    assert!(then.contains("已支付，待受理") && then.contains("北郡大学") && !then.contains("name=\"act\""));
+    // Each line of the timeline leads to its moment; before the first there was nothing to see.
+    let page = intake.get(&case).await.body;
+    let link = page.split("href=\"").find(|part| part.contains("/at?moment=")).unwrap().split('"').next().unwrap();
+    assert_eq!(intake.get(link).await.status, 200);
+    let before = intake.get(&format!("{case}/at?moment=1600000000000000")).await;
+    assert!(before.status == 200 && before.body.contains("没有保存当时的案卷"));
+    for junk in ["", "abc", "-1", "9999999999999999999999"] {
+        assert_eq!(intake.get(&format!("{case}/at?moment={junk}")).await.status, 404, "{junk}");
+    }
+    let mut finance = staff(&outside, &server, "finance").await;
+    assert_eq!(finance.get(&format!("{case}/at?moment={between}")).await.status, 403);
+}
+
+/// What a stream says until the words come.
+async fn heard(stream: &mut reqwest::Response, words: &str) {
+    let mut all = String::new();
+    while !all.contains(words) {
+        let chunk = tokio::time::timeout(std::time::Duration::from_secs(20), stream.chunk()).await;
+        all.push_str(&String::from_utf8_lossy(&chunk.expect("nothing is said").unwrap().expect("the stream ended")));
+    }
+}
+
+/// The address of the stream of a page.
+fn stream_of(page: &str) -> String {
+    let address = page.split("data-hx-sse:connect=\"").nth(1).unwrap().split('"').next().unwrap();
+    address.replace("&amp;", "&")
+}
+
+#[actix_web::test]
+async fn r6_2_two_officers_who_meet_in_a_case_see_each_other_at_once() {
+    let (outside, mut server) = world();
+    let mut visitor = Visitor::new(&server.site);
+    let app = visitor.paid(&outside).await;
+    let case = app.replace("/apply/", "/staff/case/");
+    let mut intake = staff(&outside, &server, "intake").await;
+    let page = intake.get(&case).await;
+    let mut first = intake.stream(&stream_of(&page.body)).await;
+    assert_eq!(first.headers()["content-type"], "text/event-stream");
+    let list = intake.get("/staff?stage=screening").await.body;
+    let mut queue = intake.stream(&stream_of(&list)).await;
+    let mut reviewer = staff(&outside, &server, "reviewer").await;
+    let theirs = reviewer.get(&case).await.body;
+    let second = reviewer.stream(&stream_of(&theirs)).await;
+    heard(&mut first, "也正在查看这份申请").await;
+    assert_eq!(intake.act(&case, &[("act", "claim")]).await.status, 303);
+    heard(&mut first, "有变化").await;
+    heard(&mut queue, "队列有变化").await;
+    drop(second);
+    // Whoever may not see cases hears nothing.
+    let finance = staff(&outside, &server, "finance").await;
+    assert_eq!(finance.stream(&format!("{case}/live?known=x")).await.status(), 403);
+    // An open stream keeps nobody from ending.
+    let begun = std::time::Instant::now();
+    assert_eq!(server.terminate(), Some(0));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(8), "{:?}", begun.elapsed());
+}
+
+#[actix_web::test]
+async fn r6_2_a_case_is_assigned_and_a_curable_reason_fills_the_request_in() {
+    let (outside, server) = world();
+    let mut visitor = Visitor::new(&server.site);
+    let app = visitor.paid(&outside).await;
+    let case = app.replace("/apply/", "/staff/case/");
+    let mut approver = staff(&outside, &server, "approver").await;
+    let page = approver.get(&case).await.body;
+    let option = |name: &str| {
+        let select = page.split("name=\"assign_to\"").nth(1).unwrap().split("</select>").next().unwrap();
+        let part = select.split("<option value=\"").find(|part| part.contains(name)).unwrap();
+        part.split('"').next().unwrap().to_owned()
+    };
+    let to = option("评估");
+    assert_eq!(approver.act(&case, &[("act", "assign"), ("assign_to", "nobody")]).await.status, 422);
+    assert_eq!(approver.act(&case, &[("act", "assign"), ("assign_to", &to)]).await.status, 303);
+    let mut intake = staff(&outside, &server, "intake").await;
+    assert_eq!(intake.act(&case, &[("act", "assign"), ("assign_to", &to)]).await.status, 403);
+    assert!(intake.get(&case).await.body.contains("经办人"));
+    let cured = intake.get(&format!("{case}?cure=incomplete")).await.body;
+    let form = cured.split("id=\"supplement\"").nth(1).unwrap().split("</form>").next().unwrap();
+    assert!(form.contains("材料不齐全") && form.contains("value=\"incomplete\" selected"), "{form}");
+    assert_eq!(intake.get(&format!("{case}?cure=nonsense")).await.status, 200);
+}

@@ -63,10 +63,11 @@ fn every_computed_key_has_its_text() {
     for step in domain::steps::StepName::ALL {
         wanted.push(format!("step-{}", step.slug()));
     }
-    for rule in domain::material::rules() {
+    for rule in &domain::material::Table::built_in().rules {
         wanted.push(format!("slot-{}", rule.slot));
         wanted.push(format!("slot-{}-hint", rule.slot));
     }
+    wanted.extend(domain::material::CONDITIONS.iter().map(|name| format!("condition-{name}")));
     let groups: [&[domain::form::Field]; 5] = [
         &domain::steps::BASIC,
         &domain::steps::KIND,

@@ -294,9 +294,10 @@ fn r1_9_a_notice_is_sealed_claimed_by_one_and_empty_once_sent() {
                 mine = Some(due);
             }
         }
-        assert_eq!(mine.unwrap().notice.params[0].1, "123456");
+        let mine = mine.unwrap();
+        assert_eq!(mine.notice.params[0].1, "123456");
         assert!(store.claim_notice(Channel::Sms, later).unwrap().is_none(), "{name}: claimed is claimed");
-        store.notice_sent(id, "remote").unwrap();
+        store.notice_sent(&mine.notice, "remote", later).unwrap();
         let after_lease = later + TimeDelta::hours(1);
         while let Some(due) = store.claim_notice(Channel::Sms, after_lease).unwrap() {
             assert_ne!(due.notice.id, id, "{name}: sent is sent");

@@ -8,12 +8,13 @@ use domain::effects::{Channel, Notice};
 use domain::person::Language;
 use gateways::GatewayError;
 use gateways::mail::Mail;
-use gateways::sms::{Sent, Sms};
+use gateways::sms::{Fate, Sent, Sms};
 use locales::Texts;
+use store::Delivery;
 use supervision::{Step, Work};
 
 use crate::blocking::run;
-use crate::session::Fault;
+use crate::session::{Fault, settled};
 use crate::tree::World;
 
 /// The work of the notification dispatcher.
@@ -28,6 +29,7 @@ enum Outcome {
     Sent(String),
     Failed(String),
     Again(String),
+    Parked(String),
 }
 
 impl NotificationDispatcher {
@@ -35,31 +37,40 @@ impl NotificationDispatcher {
         Self { world, channel }
     }
 
-    async fn send(&self, notice: &Notice, now: DateTime<Utc>) -> Outcome {
+    async fn send(&self, notice: &Notice, tries: i32, now: DateTime<Utc>) -> Outcome {
         match notice.channel {
-            Channel::Sms => self.sms(notice, now).await,
+            Channel::Sms => self.sms(notice, tries, now).await,
             Channel::Mail => self.mail(notice).await,
         }
     }
 
-    async fn sms(&self, notice: &Notice, now: DateTime<Utc>) -> Outcome {
+    async fn sms(&self, notice: &Notice, tries: i32, now: DateTime<Utc>) -> Outcome {
         let has_password = notice.params.iter().any(|(name, value)| name == "password" && !value.is_empty());
         let kind = match notice.kind.code() {
             "registered" if !has_password => "registered-name",
             kind => kind,
         };
         let Some(template) = self.world.settings.sms_templates.get(kind) else {
-            return Outcome::Failed("no template".into());
+            return Outcome::Parked("no template".into());
         };
         let params: serde_json::Map<String, serde_json::Value> =
             notice.params.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
         let params = serde_json::Value::Object(params).to_string();
         let out_id = notice.id.to_string();
+        // A send has no idempotency: before it is tried again, the provider is asked whether it knows the first (sms.md §1).
+        if tries > 1 {
+            match self.world.outside.sms.fate(&notice.to, "", &out_id, now, now).await {
+                Ok(Some(_)) => return Outcome::Sent(String::new()),
+                Ok(None) => {}
+                Err(error) => return Outcome::Again(error.to_string()),
+            }
+        }
         let sms = Sms { phone: &notice.to, template, params: &params, out_id: &out_id };
         match self.world.outside.sms.send(&sms, now).await {
             Ok(Sent::Taken(remote)) => Outcome::Sent(remote),
             Ok(Sent::Later(code)) => Outcome::Again(code),
             Ok(Sent::Never(code)) => Outcome::Failed(code),
+            Ok(Sent::Ours(code)) => Outcome::Parked(code),
             Err(error) => Outcome::Again(error.to_string()),
         }
     }
@@ -94,11 +105,48 @@ impl NotificationDispatcher {
     }
 }
 
+/// So long after the sending nobody will say any more how a text fared: the provider's own days are over.
+const FATE_KNOWN_FOR: TimeDelta = TimeDelta::hours(72);
+
+impl NotificationDispatcher {
+    /// Asks the provider about a text whose receipt did not come.
+    async fn ask(&self, now: DateTime<Utc>) -> Step {
+        let store = Arc::clone(&self.world.store);
+        let open = match run(&self.world.rows, move || store.claim_unconfirmed(now)).await {
+            Ok(Some(open)) => open,
+            Ok(None) => return Step::Idle,
+            Err(error) => {
+                Fault::new(error);
+                return Step::Idle;
+            }
+        };
+        let id = open.id;
+        let fate = self.world.outside.sms.fate(&open.to, &open.remote, &id.to_string(), open.sent_at, now).await;
+        let late = now - open.sent_at > FATE_KNOWN_FOR;
+        let what = match fate {
+            Ok(Some(Fate::Arrived)) => Delivery::Arrived,
+            Ok(Some(Fate::Failed(code))) => {
+                tracing::warn!(notice = %id, code, "a text did not arrive");
+                Delivery::Failed(code)
+            }
+            Ok(Some(Fate::Waiting) | None) | Err(_) if late => Delivery::Unknown,
+            Ok(Some(Fate::Waiting) | None) => return Step::Worked,
+            Err(error) => {
+                tracing::warn!(notice = %id, %error, "the provider does not say how a text fared");
+                return Step::Worked;
+            }
+        };
+        let store = Arc::clone(&self.world.store);
+        settled(run(&self.world.rows, move || store.notice_receipt(id, None, &what).map(|_| ())).await)
+    }
+}
+
 impl Work for NotificationDispatcher {
     async fn step(self: Rc<Self>) -> Step {
         let (store, now, by) = (Arc::clone(&self.world.store), self.world.clock.now(), self.channel);
         let due = match run(&self.world.rows, move || store.claim_notice(by, now)).await {
             Ok(Some(due)) => due,
+            Ok(None) if by == Channel::Sms => return self.ask(now).await,
             Ok(None) => return Step::Idle,
             Err(error) => {
                 Fault::new(error);
@@ -106,18 +154,22 @@ impl Work for NotificationDispatcher {
             }
         };
         self.world.at("notice-claimed");
-        let outcome = self.send(&due.notice, now).await;
+        let outcome = self.send(&due.notice, due.tries, now).await;
         self.world.at("notice-sent");
         let (store, id, kind) = (Arc::clone(&self.world.store), due.notice.id, due.notice.kind.code());
         let tries = due.tries;
         let written = run(&self.world.rows, move || match outcome {
             Outcome::Sent(remote) => {
                 tracing::info!(notice = %id, kind, "notice sent");
-                store.notice_sent(id, &remote)
+                store.notice_sent(&due.notice, &remote, now)
             }
             Outcome::Failed(why) => {
                 tracing::error!(notice = %id, kind, why, "notice refused for good");
                 store.notice_failed(id, &why)
+            }
+            Outcome::Parked(why) => {
+                tracing::error!(notice = %id, kind, why, "notice waits for an operator");
+                store.notice_parked(id, &why)
             }
             Outcome::Again(why) => {
                 tracing::warn!(notice = %id, kind, why, tries, "notice will be tried again");

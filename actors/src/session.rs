@@ -146,6 +146,8 @@ fn carry_out<C: Command>(
                 if notices {
                     world.wake.notices();
                 }
+                // Nobody listens, mostly.
+                let _ = world.changes.send(id);
                 return (Ok(done), Some(applicant));
             }
             // Another node was quicker: decide again on what it left.

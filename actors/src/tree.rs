@@ -20,6 +20,7 @@ use supervision::{
     AskError, Backoff, ChildSpec, Clock, Directory, DirectorySpec, Intensity, Mailbox, Reconciler, Supervisor, System,
     Wake,
 };
+use tokio::sync::broadcast;
 
 use crate::blocking::Blocking;
 use crate::case_clerk::CaseClerk;
@@ -222,6 +223,8 @@ pub struct World {
     pub cashbook: Cashbook,
     /// Wake-ups.
     pub wake: Wakes,
+    /// Tells whom each commit was about, for pages that are open.
+    pub changes: broadcast::Sender<ApplicantId>,
     /// Settings.
     pub settings: TreeSettings,
     /// Kill switch of recovery and fault tests.

@@ -35,6 +35,36 @@ const CONTACT: [Field; 3] = [
 ];
 const CODE: [Field; 1] = [Field::must("code", Kind::Text(20)).autocomplete("one-time-code")];
 
+/// Notices that are looked at to see whether the last ones arrived.
+const NOTICES_LOOKED_AT: i64 = 10;
+
+/// That the last text or mail did not arrive, so that the owner can put the address right.
+///
+/// # Errors
+/// When the database fails.
+pub async fn undelivered(ctx: &Ctx, me: &Applicant) -> Result<Markup, Failure> {
+    let owner = me.id;
+    let notices = ctx.db(move |store| store.notices_to(owner, NOTICES_LOOKED_AT)).await?;
+    let missed = [Channel::Sms, Channel::Mail].into_iter().filter(|channel| {
+        let last = notices.iter().find(|notice| notice.channel == *channel && notice.state != "queued");
+        last.is_some_and(|last| matches!(last.state.as_str(), "undelivered" | "failed"))
+    });
+    let missed: Vec<String> = missed
+        .map(|channel| match channel {
+            Channel::Sms => ctx.with("undelivered-sms", &[("to", &person::masked_phone(&me.account.phone))]),
+            Channel::Mail => ctx.with("undelivered-mail", &[("to", &person::masked_email(&me.account.email))]),
+        })
+        .collect();
+    Ok(html! {
+        @if !missed.is_empty() {
+            div class="advice" role="status" {
+                @for words in &missed { p { (words) } }
+                p { a href="/account" { (ctx.t("undelivered-change")) } }
+            }
+        }
+    })
+}
+
 /// `GET /account`
 pub async fn show(ctx: Ctx) -> Answer {
     let me = ctx.me().await?;

@@ -9,6 +9,7 @@ use domain::case::Stage;
 use domain::effects::TimelineEntry;
 use domain::form;
 use domain::ids::ApplicationId;
+use domain::second::INTERNAL;
 use maud::{Markup, html};
 
 use crate::applicant::wizard::{confirm, open};
@@ -183,7 +184,7 @@ fn track(ctx: &Ctx, application: &Application) -> Markup {
 /// A timeline in words, newest first.
 fn events(ctx: &Ctx, timeline: &[TimelineEntry]) -> Markup {
     html! {
-        ol class="timeline" { @for event in timeline.iter().rev() {
+        ol class="timeline" { @for event in timeline.iter().rev().filter(|event| !INTERNAL.contains(&event.kind.as_str())) {
             li {
                 span class="hint" { (instant(ctx, event.at)) }
                 " " (ctx.t(&format!("event-{}", event.kind)))

@@ -6,6 +6,7 @@ use domain::ids::ApplicationId;
 use domain::submission::BeginApplication;
 use maud::{Markup, html};
 
+use crate::applicant::account;
 use crate::web::Answer;
 use crate::web::components::{button_link, day, stage_tag, whose_move};
 use crate::web::ctx::Ctx;
@@ -21,11 +22,13 @@ pub async fn show(ctx: Ctx) -> Answer {
         .iter()
         .filter(|application| matches!(application.stage(), Stage::Draft | Stage::Submitted))
         .collect();
+    let undelivered = account::undelivered(&ctx, &me).await?;
     Ok(Page::new(ctx.t("nav-centre")).show(
         &ctx,
         html! {
             h1 { (ctx.t("nav-centre")) }
             p { (ctx.with("centre-hello", &[("name", &name)])) }
+            (undelivered)
             @if !waiting.is_empty() { p class="advice" { (ctx.with("centre-waiting", &[("count", &waiting.len().to_string())])) } }
             section class="card" {
                 h2 { (ctx.t("centre-authentication")) }
@@ -50,11 +53,13 @@ pub async fn show(ctx: Ctx) -> Answer {
 pub async fn applications(ctx: Ctx) -> Answer {
     let me = ctx.me().await?;
     let nationality = me.account.nationality.as_str();
+    let undelivered = account::undelivered(&ctx, &me).await?;
     Ok(Page::new(ctx.t("centre-applications")).show(
         &ctx,
         html! {
             p class="crumbs" { a href="/centre" { (ctx.t("nav-centre")) } }
             h1 { (ctx.t("centre-applications")) }
+            (undelivered)
             form method="post" {
                 (token(&ctx))
                 input type="hidden" name="id" value=(ApplicationId::fresh());
@@ -97,6 +102,7 @@ fn entry(ctx: &Ctx, application: &Application, nationality: &str) -> Markup {
 pub async fn begin(ctx: Ctx, posted: Posted) -> Answer {
     let me = ctx.me().await?;
     let id = posted.get("id").parse().unwrap_or_else(|_| ApplicationId::fresh());
-    let id = ctx.site().tree.command(me.id, BeginApplication { id }).await?;
+    let table = ctx.db(|store| store.materials_table()).await?;
+    let id = ctx.site().tree.command(me.id, BeginApplication { id, table }).await?;
     Ok(ctx.redirect(&format!("/apply/{id}")))
 }

@@ -59,7 +59,7 @@ fn page(ctx: &Ctx, application: &Application, errors: Vec<FieldError>) -> Answer
             h1 { (ctx.t("supplement-title")) }
             @if !errors.is_empty() {
                 div class="summary" role="alert" tabindex="-1" { h2 { (ctx.t("error-summary")) }
-                    ul { @for error in &errors { li { a href={"#slot-" (error.field)} { (ctx.t(&format!("slot-{}", error.field))) "：" (error_words(ctx, error)) } } } } }
+                    ul { @for error in &errors { li { a href={"#slot-" (error.field)} { (ctx.slot(&error.field)) "：" (error_words(ctx, error)) } } } } }
             }
             (what(ctx, open))
             (slots(ctx, application, open, &errors))
@@ -95,8 +95,8 @@ fn slots(ctx: &Ctx, application: &Application, open: &Supplement, errors: &[Fiel
             @if poll.is_some() { p { a class="button secondary" href=(at) { (ctx.t("materials-look")) } } }
             @for slot in &open.slots {
                 section id={"slot-" (slot)} class="slot" aria-labelledby={"slot-" (slot) "-title"} {
-                    h2 id={"slot-" (slot) "-title"} { (ctx.t(&format!("slot-{slot}"))) }
-                    p class="hint" { (ctx.t(&format!("slot-{slot}-hint"))) }
+                    h2 id={"slot-" (slot) "-title"} { (ctx.slot(slot)) }
+                    p class="hint" { (ctx.slot_hint(slot)) }
                     @if let Some(error) = errors.iter().find(|error| error.field == *slot) { p class="error" { (error_words(ctx, error)) } }
                     ul class="images" { @for image in images(application, open).filter(|image| image.slot == *slot) {
                         li { (upload::receipt(ctx, &format!("/apply/{}/image", application.id), Some(&at), image, false)) }
@@ -193,7 +193,7 @@ pub fn standing(ctx: &Ctx, application: &Application) -> Markup {
             section class="card" {
                 h2 { (ctx.t("supplement-title")) }
                 (what(ctx, open))
-                ul { @for slot in &open.slots { li { (ctx.t(&format!("slot-{slot}"))) } } }
+                ul { @for slot in &open.slots { li { (ctx.slot(slot)) } } }
                 (button_link(&format!("/case/{}/supplement", application.id), &ctx.t("supplement-go")))
             }
         }

@@ -190,9 +190,9 @@ pub fn form(ctx: &Ctx, action: &str, slot: &str, accept: &str, many: bool) -> Ma
     html! {
         form method="post" action=(action) enctype="multipart/form-data" {
             (token(ctx))
-            label for={"file-" (slot)} { (ctx.t("upload-choose")) span class="hidden" { " " (ctx.t(&format!("slot-{slot}"))) } }
+            label for={"file-" (slot)} { (ctx.t("upload-choose")) span class="hidden" { " " (ctx.slot(slot)) } }
             input type="file" id={"file-" (slot)} name="file" accept=(accept) multiple[many];
-            button type="submit" class="secondary" { (ctx.t("upload-do")) span class="hidden" { " " (ctx.t(&format!("slot-{slot}"))) } }
+            button type="submit" class="secondary" { (ctx.t("upload-do")) span class="hidden" { " " (ctx.slot(slot)) } }
         }
     }
 }

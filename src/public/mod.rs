@@ -2,6 +2,7 @@
 
 pub mod health;
 pub mod home;
+pub mod hooks;
 pub mod language;
 pub mod texts;
 pub mod verify;
@@ -19,6 +20,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/verify", web::post().to(verify::by_number))
         .route("/verify/receipt/{order}/{code}", web::get().to(verify::receipt))
         .route("/verify/{token}", web::get().to(verify::by_token))
+        .route("/notices/{key}/receipts", web::post().to(hooks::receipts))
+        .route("/notices/{key}/bounces", web::post().to(hooks::bounces))
         .route("/healthz", web::get().to(health::alive))
         .route("/readyz", web::get().to(health::ready));
 }

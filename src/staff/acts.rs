@@ -7,17 +7,18 @@ use actix_web::web;
 use actors::Refusal;
 use domain::Rejection;
 use domain::application::Application;
-use domain::case::{Outcome, REASONS, Stage};
+use domain::case::{Outcome, REASONS, Stage, curable};
 use domain::casework::{CaseAct, HOLD_REASONS, WorkCase};
 use domain::decision::{Decide, OfficerAct, Seen};
 use domain::form::{FieldError, parse_date};
-use domain::material;
 use domain::review::{DecideReview, ReviewAct};
 use domain::staff::{Act, Officer};
 use domain::supplement::{AskSupplement, HandleSupplement, REASONS as SUPPLEMENT_REASONS, SupplementAct};
 use maud::{Markup, html};
 
+use crate::error::Failure;
 use crate::staff::case::{load, view};
+use crate::staff::materials;
 use crate::web::Answer;
 use crate::web::ctx::Ctx;
 use crate::web::form::{Shown, error_words};
@@ -42,7 +43,7 @@ fn form(ctx: &Ctx, application: &Application, act: &str, body: &Markup) -> Marku
 fn folded(ctx: &Ctx, application: &Application, shown: &Shown, act: &str, body: &Markup) -> Markup {
     let came_back = shown.raw.get("act").is_some_and(|posted| posted == act);
     html! {
-        details open[came_back] {
+        details id=(act) open[came_back] {
             summary { (ctx.t(&format!("act-{act}"))) }
             (form(ctx, application, act, body))
         }
@@ -114,8 +115,16 @@ fn outcomes(ctx: &Ctx, act: &str, shown: &Shown) -> Markup {
     }
 }
 
-fn reason(ctx: &Ctx, act: &str, shown: &Shown) -> Markup {
-    choose(ctx, act, "reason", "decision-reason", &REASONS, "reason", shown)
+fn reason(ctx: &Ctx, application: &Application, act: &str, shown: &Shown) -> Markup {
+    html! {
+        (choose(ctx, act, "reason", "decision-reason", &REASONS, "reason", shown))
+        // A reason that further materials may cure: asking for them is one press away.
+        @if matches!(application.stage(), Stage::Screening | Stage::Assessing) {
+            p class="hint" { (ctx.t("curable-words"))
+                @for code in REASONS.iter().filter(|code| curable(code).is_some()) { " " a href={"/staff/case/" (application.id) "?cure=" (code) "#supplement"} { (ctx.t(&format!("reason-{code}"))) } }
+            }
+        }
+    }
 }
 
 fn note(ctx: &Ctx, act: &str, shown: &Shown) -> Markup {
@@ -123,7 +132,13 @@ fn note(ctx: &Ctx, act: &str, shown: &Shown) -> Markup {
 }
 
 /// Everything that this officer can do to this case now.
-pub fn card(ctx: &Ctx, officer: &Officer, application: &Application, shown: &Shown) -> Markup {
+pub fn card(
+    ctx: &Ctx,
+    officer: &Officer,
+    application: &Application,
+    shown: &Shown,
+    colleagues: &[(String, String)],
+) -> Markup {
     let stage = application.stage();
     let on = |act| officer.may(act);
     html! {
@@ -132,12 +147,14 @@ pub fn card(ctx: &Ctx, officer: &Officer, application: &Application, shown: &Sho
             @match stage {
                 Stage::Screening if on(Act::Accept) => {
                     (form(ctx, application, "accept", &html! { p { (ctx.t("act-accept-words")) } (submit(ctx, "accept", "")) }))
-                    (folded(ctx, application, shown, "not-accept", &html! { (reason(ctx, "not-accept", shown)) (note(ctx, "not-accept", shown)) (submit(ctx, "not-accept", "danger")) }))
+                    (folded(ctx, application, shown, "not-accept", &html! { (reason(ctx, application, "not-accept", shown)) (note(ctx, "not-accept", shown)) (submit(ctx, "not-accept", "danger")) }))
                 }
+                Stage::Assessing if on(Act::Propose) && application.casework.second.as_ref().is_some_and(|pair| pair.is_first_of(officer.id)) => p class="advice" { (ctx.t("second-waits")) },
                 Stage::Assessing if on(Act::Propose) => {
+                    @if application.casework.second.as_ref().is_some_and(|pair| pair.is_open() && pair.first.is_some()) { p class="advice" { (ctx.t("second-words")) } }
                     @if let Some(why) = &application.sent_back { p class="advice" { (ctx.t("sent-back-words")) " " (why) } }
                     (form(ctx, application, "propose", &html! {
-                        (outcomes(ctx, "propose", shown)) (reason(ctx, "propose", shown)) (note(ctx, "propose", shown)) (submit(ctx, "propose", ""))
+                        (outcomes(ctx, "propose", shown)) (reason(ctx, application, "propose", shown)) (note(ctx, "propose", shown)) (submit(ctx, "propose", ""))
                     }))
                     (folded(ctx, application, shown, "abroad", &html! { (words(ctx, "abroad", "institution", "abroad-whom", shown)) (submit(ctx, "abroad", "secondary")) }))
                 }
@@ -152,7 +169,7 @@ pub fn card(ctx: &Ctx, officer: &Officer, application: &Application, shown: &Sho
                 _ => p { (ctx.t("acts-none")) },
             }
             @if matches!(stage, Stage::Screening | Stage::Assessing | Stage::Reviewing) && on(Act::Correspond) { (ask(ctx, application, shown)) }
-            (beside(ctx, officer, application, shown))
+            (beside(ctx, officer, application, shown, colleagues))
         }
     }
 }
@@ -163,7 +180,17 @@ fn approval(ctx: &Ctx, officer: &Officer, application: &Application, shown: &Sho
             p { (ctx.t("act-proposed")) " " strong { (ctx.t(&format!("outcome-{}", proposal.outcome.code()))) }
                 @if let Some(reason) = &proposal.reason { " · " (ctx.t(&format!("reason-{reason}"))) } }
             @if !proposal.note.is_empty() { p { (proposal.note) } }
-            @if officer.may(Act::Approve) && proposal.by == officer.id { p class="advice" { (ctx.t("rejection-own-proposal")) } }
+            @let second = application.casework.second.as_ref().and_then(|pair| Some((pair.agrees(), pair.second.as_ref()?)));
+            @if let Some((agrees, second)) = second {
+                p class=(if agrees { "hint" } else { "advice" }) {
+                    (ctx.t(if agrees { "second-agrees" } else { "second-differs" })) " "
+                    strong { (ctx.t(&format!("outcome-{}", second.outcome.code()))) }
+                    @if let Some(reason) = &second.reason { " · " (ctx.t(&format!("reason-{reason}"))) }
+                    @if !second.note.is_empty() { " · " (second.note) }
+                }
+            }
+            @let own = proposal.by == officer.id || second.is_some_and(|(_, second)| second.by == officer.id);
+            @if officer.may(Act::Approve) && own { p class="advice" { (ctx.t("rejection-own-proposal")) } }
             @else if officer.may(Act::Approve) {
                 (form(ctx, application, "approve", &submit(ctx, "approve", "")))
                 (folded(ctx, application, shown, "send-back", &html! { (note(ctx, "send-back", shown)) (submit(ctx, "send-back", "secondary")) }))
@@ -193,7 +220,7 @@ fn review(ctx: &Ctx, officer: &Officer, application: &Application, shown: &Shown
         @else if proposed.is_none() && officer.may(Act::Propose) {
             @if let Some((_, why)) = &open.sent_back { p class="advice" { (ctx.t("sent-back-words")) " " (why) } }
             (folded(ctx, application, shown, "uphold", &html! { (note(ctx, "uphold", shown)) (submit(ctx, "uphold", "")) }))
-            (folded(ctx, application, shown, "revise", &html! { (outcomes(ctx, "revise", shown)) (reason(ctx, "revise", shown)) (note(ctx, "revise", shown)) (submit(ctx, "revise", "")) }))
+            (folded(ctx, application, shown, "revise", &html! { (outcomes(ctx, "revise", shown)) (reason(ctx, application, "revise", shown)) (note(ctx, "revise", shown)) (submit(ctx, "revise", "")) }))
         } @else if proposed.is_some_and(|proposal| proposal.by == officer.id) { p class="advice" { (ctx.t("rejection-own-proposal")) } }
         @else if proposed.is_some() && officer.may(Act::Approve) {
             (form(ctx, application, "review-approve", &submit(ctx, "review-approve", "")))
@@ -211,11 +238,11 @@ fn ask(ctx: &Ctx, application: &Application, shown: &Shown) -> Markup {
         &html! {
             fieldset class="field" { legend { (ctx.t("supplement-slots")) }
                 (error(ctx, shown, "supplement", "slots"))
-                @for rule in material::rules() {
+                @for rule in &application.table.rules {
                     @let name = format!("{SLOT}{}", rule.slot);
                     div class="choice" {
                         input type="checkbox" id=(name) name=(name) value="yes" checked[!value(shown, "supplement", &name).is_empty()];
-                        label for=(name) { (ctx.t(&format!("slot-{}", rule.slot))) }
+                        label for=(name) { (ctx.slot(&rule.slot)) }
                     }
                 }
             }
@@ -231,7 +258,7 @@ fn supplement(ctx: &Ctx, application: &Application, shown: &Shown) -> Markup {
     html! {
         @if let Some(open) = application.casework.supplement() {
             (crate::applicant::supplement::what(ctx, open))
-            ul { @for slot in &open.slots { li { (ctx.t(&format!("slot-{slot}"))) } } }
+            ul { @for slot in &open.slots { li { (ctx.slot(slot)) } } }
             (folded(ctx, application, shown, "arrived", &html! { (note(ctx, "arrived", shown)) (submit(ctx, "arrived", "")) }))
             (folded(ctx, application, shown, "extend", &html! { (date(ctx, "extend", "until", "supplement-until", shown)) (submit(ctx, "extend", "secondary")) }))
             (folded(ctx, application, shown, "go-on", &html! { (note(ctx, "go-on", shown)) (submit(ctx, "go-on", "secondary")) }))
@@ -240,7 +267,13 @@ fn supplement(ctx: &Ctx, application: &Application, shown: &Shown) -> Markup {
 }
 
 /// What can be done beside the way of the case: who has it, words, holds, enhanced review.
-fn beside(ctx: &Ctx, officer: &Officer, application: &Application, shown: &Shown) -> Markup {
+fn beside(
+    ctx: &Ctx,
+    officer: &Officer,
+    application: &Application,
+    shown: &Shown,
+    colleagues: &[(String, String)],
+) -> Markup {
     let work = &application.casework;
     let over = matches!(application.stage(), Stage::Decided | Stage::NotAccepted | Stage::Withdrawn);
     html! {
@@ -249,6 +282,17 @@ fn beside(ctx: &Ctx, officer: &Officer, application: &Application, shown: &Shown
             Some((holder, _)) if holder == officer.id => (form(ctx, application, "release", &submit(ctx, "release", "secondary"))),
             Some(_) if officer.may(Act::Approve) => (form(ctx, application, "take-over", &submit(ctx, "take-over", "secondary"))),
             Some(_) => {},
+        }
+        @if officer.may(Act::Approve) && !over {
+            (folded(ctx, application, shown, "assign", &html! {
+                label for="assign-assign_to" { (ctx.t("assign-to")) }
+                (error(ctx, shown, "assign", "assign_to"))
+                select id="assign-assign_to" name="assign_to" {
+                    option value="" { (ctx.t("choose")) }
+                    @for (id, name) in colleagues { option value=(id) { (name) } }
+                }
+                (submit(ctx, "assign", "secondary"))
+            }))
         }
         (folded(ctx, application, shown, "note", &html! { (words(ctx, "note", "remark", "act-note", shown)) (submit(ctx, "note", "secondary")) }))
         @if officer.may(Act::Correspond) {
@@ -273,17 +317,19 @@ fn beside(ctx: &Ctx, officer: &Officer, application: &Application, shown: &Shown
 enum Wish {
     Decide(OfficerAct),
     Work(CaseAct),
+    Assign(String),
     Supplement(SupplementAct),
     Review(ReviewAct),
     Ask,
 }
 
-fn wish(posted: &Posted) -> Result<Wish, Rejection> {
+fn wish(posted: &Posted, second_share: u8) -> Result<Wish, Rejection> {
     let text = |name: &str| posted.get(name).to_owned();
     let reason = || posted.some("reason").map(str::to_owned);
     let day = |name: &str| parse_date(posted.get(name));
     Ok(match posted.get("act") {
-        "accept" => Wish::Decide(OfficerAct::Accept),
+        "accept" => Wish::Decide(OfficerAct::Accept { second_share }),
+        "assign" => Wish::Assign(text("assign_to")),
         "not-accept" => Wish::Decide(OfficerAct::NotAccept { reason: text("reason"), note: text("note") }),
         "propose" => match Outcome::from_code(posted.get("outcome")) {
             Some(outcome) => Wish::Decide(OfficerAct::Propose { outcome, reason: reason(), note: text("note") }),
@@ -317,6 +363,19 @@ fn wish(posted: &Posted) -> Result<Wish, Rejection> {
     })
 }
 
+/// The colleague with this id who works on cases.
+async fn colleague(ctx: &Ctx, id: &str) -> Result<Option<Officer>, Failure> {
+    let id = id.to_owned();
+    let found = ctx
+        .db(move |store| match store.staff(&id) {
+            Ok(secret) => Ok(Some(secret.officer)),
+            Err(store::StoreError::Missing) => Ok(None),
+            Err(error) => Err(error),
+        })
+        .await?;
+    Ok(found.filter(|officer| officer.may(Act::ViewCases)))
+}
+
 /// `POST /staff/case/{id}`
 pub async fn act(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
     let officer = ctx.officer_keeping(Act::ViewCases, &posted.0).await?;
@@ -331,13 +390,21 @@ pub async fn act(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
     }
     let (tree, owner, application) = (&ctx.site().tree, applicant.id, case.id);
     let officer_of = || officer.clone();
-    let done = match wish(&posted) {
+    let share = materials::second_share(&ctx).await?;
+    let done = match wish(&posted, share) {
         Err(rejection) => Err(Refusal::Rejected(rejection)),
         Ok(Wish::Decide(act)) => {
             let command = Decide { application, officer: officer_of(), act, seen };
             tree.command(owner, command).await.map(|_| ())
         }
         Ok(Wish::Work(act)) => tree.command(owner, WorkCase { application, officer: officer_of(), act, seen }).await,
+        Ok(Wish::Assign(to)) => match colleague(&ctx, &to).await? {
+            Some(to) => {
+                let act = CaseAct::Assign(to);
+                tree.command(owner, WorkCase { application, officer: officer_of(), act, seen }).await
+            }
+            None => Err(Refusal::Rejected(Rejection::field("assign_to", "choose"))),
+        },
         Ok(Wish::Supplement(act)) => {
             tree.command(owner, HandleSupplement { application, officer: officer_of(), act, seen }).await
         }

@@ -8,7 +8,7 @@ use actix_web::web;
 use domain::Rejection;
 use domain::applicant::Applicant;
 use domain::application::Application;
-use domain::case::Stage;
+use domain::case::{Stage, curable};
 use domain::effects::{Actor, AuditEntry, TimelineEntry};
 use domain::form;
 use domain::ids::{ApplicationId, MaterialId, StaffId};
@@ -17,20 +17,22 @@ use domain::staff::{Act, Officer};
 use domain::verification::{Records, days_abroad};
 use maud::{Markup, html};
 use serde::Deserialize;
-use store::QueueRow;
+use store::{NoticeRow, QueueRow, StoreError};
 
 use crate::applicant::upload;
 use crate::applicant::wizard::{confirm, experience, verification};
 use crate::error::Failure;
-use crate::staff::acts;
+use crate::staff::{acts, live};
 use crate::web::Answer;
-use crate::web::components::{day, instant, rows, stage_tag, whose_move};
+use crate::web::components::{cursor_instant, day, instant, rows, stage_tag, whose_move};
 use crate::web::ctx::Ctx;
 use crate::web::form::{Shown, error_words};
 use crate::web::layout::Page;
 
 /// Cases of other accounts that are pointed out.
 const DOUBLES_MOST: i64 = 10;
+/// Notices that are listed.
+const NOTICES_MOST: i64 = 20;
 
 /// The case of an address, with whose it is.
 ///
@@ -48,12 +50,31 @@ pub async fn load(ctx: &Ctx, id: &str) -> Result<(Arc<Applicant>, Arc<Applicatio
     Ok((applicant, application))
 }
 
+/// A reason against the case that further materials may cure: the request for them is filled in with it.
+#[derive(Deserialize)]
+pub struct Cure {
+    cure: Option<String>,
+}
+
 /// `GET /staff/case/{id}`
-pub async fn show(ctx: Ctx, id: web::Path<String>) -> Answer {
+pub async fn show(ctx: Ctx, id: web::Path<String>, cure: web::Query<Cure>) -> Answer {
     let officer = ctx.officer(Act::ViewCases).await?;
     let (applicant, application) = load(&ctx, &id).await?;
-    view(&ctx, &officer, &applicant, &application, StatusCode::OK, &Shown::default()).await
+    let cured = cure.cure.as_deref().and_then(|reason| Some((reason, curable(reason)?)));
+    let shown = cured.map_or_else(Shown::default, |(reason, why)| {
+        let said = [
+            ("act", "supplement".to_owned()),
+            ("supplement_reason", why.to_owned()),
+            ("note", ctx.t(&format!("reason-{reason}"))),
+            ("until", (ctx.today() + chrono::Days::new(CURE_DAYS)).to_string()),
+        ];
+        Shown::of(said.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    });
+    view(&ctx, &officer, &applicant, &application, StatusCode::OK, &shown).await
 }
+
+/// Days until the deadline of a request that was filled in for the officer.
+const CURE_DAYS: u64 = 30;
 
 /// Names of staff by id.
 pub struct Names(Vec<(String, String)>);
@@ -78,16 +99,24 @@ pub async fn view(
     shown: &Shown,
 ) -> Answer {
     let (key, by, now) = (application.id, officer.id, ctx.now());
-    let (names, doubles) = ctx
+    let owner = applicant.id;
+    let (names, doubles, notices, people) = ctx
         .db(move |store| {
             let entry = AuditEntry { by: Actor::Staff(by), act: "viewed", subject: format!("application:{key}") };
             store.note(&entry, now)?;
-            Ok((Names(store.staff_names()?), store.doubles(key, DOUBLES_MOST)?))
+            let (names, doubles) = (Names(store.staff_names()?), store.doubles(key, DOUBLES_MOST)?);
+            Ok((names, doubles, store.notices_to(owner, NOTICES_MOST)?, store.people()?))
         })
         .await?;
     let number = application.number.clone().unwrap_or_default();
     let work = &application.casework;
-    Ok(Page::new(number.clone()).staff().status(status).show(
+    let colleagues: Vec<(String, String)> = people
+        .into_iter()
+        .filter(|person| person.left.is_none() && person.officer.may(Act::ViewCases))
+        .map(|person| (person.officer.id.to_string(), person.officer.name))
+        .collect();
+    let live = format!("/staff/case/{key}/live?known={}", live::fingerprint(application));
+    Ok(Page::new(number.clone()).staff().live().status(status).show(
         ctx,
         html! {
             p class="crumbs" { a href="/staff" { (ctx.t("nav-queue")) } }
@@ -97,11 +126,12 @@ pub async fn view(
             }
             @if status == StatusCode::CONFLICT { div class="summary" role="alert" { p { (ctx.t("staff-conflict")) } (typed(ctx, shown)) } }
             @if !shown.errors.is_empty() { div class="summary" role="alert" { ul { @for error in &shown.errors { li { (error_words(ctx, error)) } } } } }
+            (live::place(ctx, &live))
             (whose_move(ctx, application))
             @if let Some((holder, at)) = work.claimed { p { (ctx.t("claimed-by")) " " strong { (names.of(ctx, holder)) } " " span class="hint" { (instant(ctx, at)) } } }
             @if let Some(hold) = work.hold() { p class="advice" { (ctx.with("held-words", &[("day", &day(ctx, hold.until))])) " " (ctx.t(&format!("hold-reason-{}", hold.reason))) } }
             (pointed_out(ctx, &doubles))
-            (acts::card(ctx, officer, application, shown))
+            (acts::card(ctx, officer, application, shown, &colleagues))
             (notes(ctx, application, &names))
             (identity(ctx, applicant, application))
             (viewer(ctx, application))
@@ -109,7 +139,8 @@ pub async fn view(
             (experience::pointed_out(ctx, application))
             (supplements(ctx, application, &names))
             (others(ctx, applicant, application))
-            section { h2 { (ctx.t("timeline")) } (who_did(ctx, &application.timeline, &names)) }
+            (told(ctx, &notices))
+            section { h2 { (ctx.t("timeline")) } p class="hint" { (ctx.t("past-hint")) } (who_did(ctx, application, &names)) }
         },
     ))
 }
@@ -150,14 +181,15 @@ fn notes(ctx: &Ctx, application: &Application, names: &Names) -> Markup {
     }
 }
 
-fn who_did(ctx: &Ctx, timeline: &[TimelineEntry], names: &Names) -> Markup {
+fn who_did(ctx: &Ctx, application: &Application, names: &Names) -> Markup {
+    let timeline: &[TimelineEntry] = &application.timeline;
     let name = |by: &str| match by.split_once(':') {
         Some((_, id)) => id.parse().map_or_else(|_| ctx.t("by-staff"), |id| names.of(ctx, id)),
         None => ctx.t(&format!("by-{by}")),
     };
     html! {
         ol class="timeline" { @for event in timeline.iter().rev() {
-            li { span class="hint" { (instant(ctx, event.at)) " · " (name(&event.by)) } " " (ctx.t(&format!("event-{}", event.kind))) }
+            li { span class="hint" { a href={"/staff/case/" (application.id) "/at?moment=" (event.at.timestamp_micros())} { (instant(ctx, event.at)) } " · " (name(&event.by)) } " " (ctx.t(&format!("event-{}", event.kind))) }
         } }
     }
 }
@@ -217,9 +249,9 @@ fn viewer(ctx: &Ctx, application: &Application) -> Markup {
             ul class="images" { @for image in application.materials.iter().filter(sent) {
                 li {
                     a href={"/staff/case/" (application.id) "/view/" (image.id)} {
-                        img src={"/staff/case/" (application.id) "/image/" (image.id)} alt={(ctx.t(&format!("slot-{}", image.slot))) " " (image.file_name)} width="160" height="160" loading="lazy";
+                        img src={"/staff/case/" (application.id) "/image/" (image.id)} alt={(ctx.slot(&image.slot)) " " (image.file_name)} width="160" height="160" loading="lazy";
                     }
-                    div { p { (ctx.t(&format!("slot-{}", image.slot)))
+                    div { p { (ctx.slot(&image.slot))
                             @if image.purpose != Purpose::Application { " " span class="tag" { (ctx.t("image-later")) } } }
                         p class="hint" { (image.file_name) }
                         @if let Verdict::Good { advice, .. } = &image.verdict { @for each in advice { p class="caution" { (ctx.t(&format!("advice-{}", each.code()))) } } } }
@@ -240,6 +272,86 @@ fn supplements(ctx: &Ctx, application: &Application, names: &Names) -> Markup {
             }
         }
     }
+}
+
+/// What the applicant was told, and whether it arrived; without its words.
+fn told(ctx: &Ctx, notices: &[NoticeRow]) -> Markup {
+    html! {
+        @if !notices.is_empty() {
+            details { summary { (ctx.t("told-title")) }
+                div class="wide-table" tabindex="0" role="region" aria-label=(ctx.t("told-title")) { table {
+                    thead { tr { @for head in ["told-when", "told-how", "told-what", "told-fate"] { th scope="col" { (ctx.t(head)) } } } }
+                    tbody { @for notice in notices {
+                        tr {
+                            td { @if let Some(at) = notice.sent_at { (instant(ctx, at)) } }
+                            td { (ctx.t(&format!("channel-{}", notice.channel.code()))) }
+                            td { (ctx.t(&format!("notice-{}-subject", notice.kind))) }
+                            td { (ctx.t(&format!("notice-state-{}", notice.state))) @if matches!(notice.state.as_str(), "undelivered" | "failed" | "parked") { " " code { (notice.answer) } } }
+                        }
+                    } }
+                } }
+            }
+        }
+    }
+}
+
+/// Which moment.
+#[derive(Deserialize)]
+pub struct Moment {
+    moment: String,
+}
+
+/// `GET /staff/case/{id}/at`: the file as it stood at a moment, as an officer saw it then.
+pub async fn past(ctx: Ctx, id: web::Path<String>, moment: web::Query<Moment>) -> Answer {
+    let officer = ctx.officer(Act::ViewCases).await?;
+    let (applicant, now) = load(&ctx, &id).await?;
+    let (owner, key, by, at) = (applicant.id, now.id, officer.id, ctx.now());
+    let moment = cursor_instant(&moment.moment).ok_or(Rejection::NotFound)?;
+    let entry = AuditEntry { by: Actor::Staff(by), act: "viewed-past", subject: format!("application:{key}") };
+    let (names, found) = ctx
+        .db(move |store| {
+            store.note(&entry, at)?;
+            let found = match store.case_at(owner, key, moment) {
+                Ok(found) => Some(found),
+                Err(StoreError::Missing) => None,
+                Err(error) => return Err(error),
+            };
+            Ok((Names(store.staff_names()?), found))
+        })
+        .await?;
+    let number = now.number.clone().unwrap_or_default();
+    let title = ctx.with("past-title", &[("number", &number)]);
+    let crumbs = html! { p class="crumbs" { a href={"/staff/case/" (key)} { (number) } } h1 { (title) } };
+    let Some((since, then)) = found else {
+        return Ok(Page::new(title.clone())
+            .staff()
+            .show(&ctx, html! { (crumbs) p class="empty" { (ctx.t("past-none")) } }));
+    };
+    let application = then.application(key)?;
+    let work = &application.casework;
+    Ok(Page::new(title.clone()).staff().show(
+        &ctx,
+        html! {
+            (crumbs)
+            p class="advice" { (ctx.with("past-words", &[("at", &instant(&ctx, moment)), ("since", &instant(&ctx, since))])) }
+            p { (stage_tag(&ctx, application.stage()))
+                @if work.enhanced_at.is_some() { " " span class="tag" { (ctx.t("flag-enhanced")) } }
+                @if work.hold().is_some() { " " span class="tag" { (ctx.t("flag-held")) } } }
+            @if let Some((holder, at)) = work.claimed { p { (ctx.t("claimed-by")) " " strong { (names.of(&ctx, holder)) } " " span class="hint" { (instant(&ctx, at)) } } }
+            @if let Some(due) = work.expected.last() { p { (ctx.t("expected")) " " (day(&ctx, due.due.date)) } }
+            @if let Some(proposal) = &application.proposal {
+                p { (ctx.t("act-proposed")) " " strong { (ctx.t(&format!("outcome-{}", proposal.outcome.code()))) } " · " (names.of(&ctx, proposal.by))
+                    @if let Some(reason) = &proposal.reason { " · " (ctx.t(&format!("reason-{reason}"))) } }
+                @if !proposal.note.is_empty() { p class="words" { (proposal.note) } }
+            }
+            (notes(&ctx, application, &names))
+            (identity(&ctx, &then, application))
+            (viewer(&ctx, application))
+            (confirm::sections(&ctx, &then, application, false))
+            (supplements(&ctx, application, &names))
+            section { h2 { (ctx.t("timeline")) } (who_did(&ctx, application, &names)) }
+        },
+    ))
 }
 
 /// Other cases of the same person.
@@ -298,7 +410,7 @@ pub async fn look(ctx: Ctx, path: web::Path<(String, String)>, look: web::Query<
     let at = sent.iter().position(|known| known.id == image.id).unwrap_or(0);
     let beside =
         |place: Option<usize>| place.and_then(|place| sent.get(place)).map(|image| format!("{here}/{}", image.id));
-    let title = format!("{} {}", ctx.t(&format!("slot-{}", image.slot)), image.file_name);
+    let title = format!("{} {}", ctx.slot(&image.slot), image.file_name);
     Ok(Page::new(title.clone()).staff().show(
         &ctx,
         html! {

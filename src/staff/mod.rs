@@ -5,7 +5,9 @@ pub mod case;
 pub mod clearing;
 pub mod import;
 pub mod ledger;
+pub mod live;
 pub mod login;
+pub mod materials;
 pub mod people;
 pub mod programmes;
 pub mod queue;
@@ -37,6 +39,11 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/staff/invitation/{token}", web::post().to(people::accept))
         .route("/staff/audit", web::get().to(records::audit))
         .route("/staff/calendar", web::get().to(records::calendar))
+        .route("/staff/materials", web::get().to(materials::show))
+        .route("/staff/materials", web::post().to(materials::set_share))
+        .route("/staff/materials/{slot}", web::get().to(materials::one))
+        .route("/staff/materials/{slot}", web::post().to(materials::save))
+        .route("/staff/live", web::get().to(live::queue))
         .route("/staff/statistics", web::get().to(statistics::show))
         .route("/staff/statistics/{name}.csv", web::get().to(statistics::export))
         .route("/staff/programmes", web::get().to(programmes::show))
@@ -70,6 +77,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/staff/payment/{application}", web::get().to(ledger::story))
         .route("/staff/case/{id}", web::get().to(case::show))
         .route("/staff/case/{id}", web::post().to(acts::act))
+        .route("/staff/case/{id}/live", web::get().to(live::case))
+        .route("/staff/case/{id}/at", web::get().to(case::past))
         .route("/staff/case/{id}/view/{material}", web::get().to(case::look))
         .route("/staff/case/{id}/image/{material}", web::get().to(case::image));
 }

@@ -34,7 +34,7 @@ const PASSWORD_LEAST: usize = 12;
 pub fn tabs(ctx: &Ctx, here: &str) -> Markup {
     html! {
         nav class="tabs" aria-label=(ctx.t("people-title")) {
-            @for (name, words) in [("people", "people-title"), ("statistics", "statistics-title"), ("audit", "audit-title"), ("calendar", "calendar-title")] {
+            @for (name, words) in [("people", "people-title"), ("statistics", "statistics-title"), ("materials", "rules-title"), ("audit", "audit-title"), ("calendar", "calendar-title")] {
                 a href={"/staff/" (name)} aria-current=[(name == here).then_some("page")] { (ctx.t(words)) }
             }
         }

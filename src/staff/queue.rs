@@ -18,6 +18,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use store::{COUNTED_MOST, Holder, QueueCursor, QueueFilter, QueueRow};
 
+use crate::staff::live;
 use crate::staff::people::{anybody, home};
 use crate::web::Answer;
 use crate::web::components::{cursor_instant, day, instant, stage_tag};
@@ -26,7 +27,7 @@ use crate::web::layout::{Page, token};
 use crate::web::posted::Posted;
 
 /// Rows on a page.
-const ROWS: i64 = 25;
+pub const ROWS: i64 = 25;
 /// Cases that a search shows.
 const FOUND_MOST: i64 = 50;
 /// Before the id of a case in the form that claims several.
@@ -46,7 +47,7 @@ const STAGES: [Stage; 10] = [
 ];
 
 /// The view, as it stands in the address.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default)]
 pub struct View {
     stage: String,
@@ -70,7 +71,8 @@ impl View {
         Stage::from_code(&self.stage).filter(|stage| STAGES.contains(stage)).unwrap_or(first)
     }
 
-    fn filter(&self, officer: &Officer) -> QueueFilter {
+    /// What it shows.
+    pub fn filter(&self, officer: &Officer) -> QueueFilter {
         let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         QueueFilter {
             stage: self.stage(officer),
@@ -85,7 +87,8 @@ impl View {
         }
     }
 
-    fn cursor(&self) -> Option<QueueCursor> {
+    /// Where it begins.
+    pub fn cursor(&self) -> Option<QueueCursor> {
         let (at, id) = self.after.split_once('.')?;
         let id: ApplicationId = id.parse().ok()?;
         if self.sort == "due" {
@@ -93,6 +96,11 @@ impl View {
             return Some(QueueCursor::Due(day, id));
         }
         Some(QueueCursor::Since(cursor_instant(at)?, id))
+    }
+
+    /// Its own address.
+    pub fn here(&self, officer: &Officer) -> String {
+        self.address(self.stage(officer), &self.after)
     }
 
     /// The address of this view with other values in some places.
@@ -108,6 +116,16 @@ impl View {
         let given: Vec<_> = pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect();
         format!("/staff?{}", serde_urlencoded::to_string(given).unwrap_or_default())
     }
+}
+
+/// What rows of a queue said, in short: cases, where they stand, who has them.
+pub fn fingerprint(rows: &[QueueRow]) -> String {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    for row in rows {
+        (row.application.to_string(), row.since.timestamp_micros(), &row.claimed_by).hash(&mut hasher);
+    }
+    format!("{:016x}", hasher.finish())
 }
 
 /// `GET /staff`
@@ -145,10 +163,13 @@ pub async fn show(ctx: Ctx, view: web::Query<View>) -> Answer {
         };
         view.address(stage, &format!("{at}.{}", row.application))
     });
-    Ok(Page::new(ctx.t("nav-queue")).staff().show(
+    let here = view.address(stage, &view.after);
+    let live = format!("/staff/live{}&known={}", here.trim_start_matches("/staff"), fingerprint(&rows));
+    Ok(Page::new(ctx.t("nav-queue")).staff().live().show(
         &ctx,
         html! {
             h1 { (ctx.t("nav-queue")) }
+            (live::place(&ctx, &live))
             p { (ctx.with("staff-hello", &[("name", &officer.name)]))
                 @if officer.may(Act::ViewNumbers) { " " a href="/staff/statistics" { (ctx.t("statistics-title")) } } }
             (search(&ctx, missed))
@@ -162,7 +183,7 @@ pub async fn show(ctx: Ctx, view: web::Query<View>) -> Answer {
             @else {
                 form method="post" action="/staff/claims" {
                     (token(&ctx))
-                    input type="hidden" name="back" value=(view.address(stage, &view.after));
+                    input type="hidden" name="back" value=(here);
                     (table(&ctx, &rows, &names, ctx.today(), true))
                     p { button type="submit" class="secondary" { (ctx.t("queue-claim")) } }
                 }

@@ -10,7 +10,7 @@ use domain::form::parse_date;
 use domain::staff::Act;
 use maud::{Markup, html};
 use serde::Deserialize;
-use store::{AGES, DayRow, Durations, QueueFilter, ResultRow};
+use store::{AGES, AgreementRow, DayRow, Durations, QueueFilter, ResultRow};
 
 use crate::error::Failure;
 use crate::web::Answer;
@@ -57,6 +57,8 @@ struct Numbers {
     results: Vec<ResultRow>,
     durations: Durations,
     ages: Vec<(Stage, Vec<i64>)>,
+    agreement: (Vec<AgreementRow>, Vec<AgreementRow>),
+    names: Vec<(String, String)>,
 }
 
 async fn numbers(ctx: &Ctx, (from, to): (NaiveDate, NaiveDate)) -> Result<Numbers, Failure> {
@@ -67,6 +69,8 @@ async fn numbers(ctx: &Ctx, (from, to): (NaiveDate, NaiveDate)) -> Result<Number
             results: store.by_country(from, to)?,
             durations: store.durations(None, from, to)?,
             ages: store.ages(&OPEN, now)?,
+            agreement: store.agreement(from, to)?,
+            names: store.staff_names()?,
         })
     })
     .await
@@ -163,11 +167,25 @@ fn tables(ctx: &Ctx, numbers: &Numbers) -> Vec<Table> {
     let days = |share| numbers.durations.within(share).map_or_else(|| "–".to_owned(), |days| days.to_string());
     let time_head = vec![ctx.t("statistics-cases"), ctx.t("statistics-median"), ctx.t("statistics-nine")];
     let time_rows = vec![vec![numbers.durations.count().to_string(), days(50), days(90)]];
+    let agreed_head = |of: &str| vec![ctx.t(of), ctx.t("statistics-pairs"), ctx.t("statistics-agreed"), "%".to_owned()];
+    let agreed_row = |name: String, row: &AgreementRow| {
+        let share = (row.agreed * 100).checked_div(row.pairs).unwrap_or(0);
+        vec![name, row.pairs.to_string(), row.agreed.to_string(), share.to_string()]
+    };
+    let name = |id: &str| {
+        let known = numbers.names.iter().find(|(known, _)| known == id);
+        known.map_or_else(|| ctx.t("by-staff"), |(_, name)| name.clone())
+    };
+    let (by_officer, by_country) = &numbers.agreement;
+    let officer_rows = by_officer.iter().map(|row| agreed_row(name(&row.of), row));
+    let pair_rows = by_country.iter().map(|row| agreed_row(ctx.texts().country(&row.of), row));
     vec![
         ("weeks", week_head, week_rows.collect()),
         ("time", time_head, time_rows),
         ("ages", age_head, age_rows.collect()),
         ("countries", country_head, country_rows.into_iter().map(|(_, row)| row).collect()),
+        ("agreement", agreed_head("statistics-officer"), officer_rows.collect()),
+        ("agreement-countries", agreed_head("field-country"), pair_rows.collect()),
     ]
 }
 

@@ -152,6 +152,24 @@ impl Ctx {
         self.texts().get(key)
     }
 
+    /// What a slot for materials is called: by its text, or by the words that staff gave it.
+    pub fn slot(&self, slot: &str) -> String {
+        let own = || {
+            let words = self.site().tree.world.store.slot_words(slot)?;
+            Some(if self.language() == Language::Chinese { words.zh } else { words.en })
+        };
+        self.texts().find(&format!("slot-{slot}")).or_else(own).unwrap_or_else(|| slot.to_owned())
+    }
+
+    /// What belongs into a slot.
+    pub fn slot_hint(&self, slot: &str) -> String {
+        let own = || {
+            let words = self.site().tree.world.store.slot_words(slot)?;
+            Some(if self.language() == Language::Chinese { words.hint_zh } else { words.hint_en })
+        };
+        self.texts().find(&format!("slot-{slot}-hint")).or_else(own).unwrap_or_default()
+    }
+
     /// A text with variables.
     pub fn with(&self, key: &str, args: &[(&'static str, &str)]) -> String {
         self.texts().with(key, args)

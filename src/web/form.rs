@@ -49,7 +49,7 @@ impl Shown {
 /// The words of an error: of the field and the code, or of the code alone.
 pub fn error_words(ctx: &Ctx, error: &FieldError) -> String {
     let label = ctx.texts().find(&format!("field-{}", error.field)).unwrap_or_default();
-    let slot = error.args.iter().find(|(name, _)| *name == "slot").map(|(_, slot)| ctx.t(&format!("slot-{slot}")));
+    let slot = error.args.iter().find(|(name, _)| *name == "slot").map(|(_, slot)| ctx.slot(slot));
     let mut args: Vec<(&'static str, &str)> = error.args.iter().map(|(name, value)| (*name, value.as_str())).collect();
     args.push(("label", &label));
     if let Some(slot) = &slot {

@@ -26,6 +26,7 @@ pub struct Page {
     wide: bool,
     submits: bool,
     once: bool,
+    live: bool,
 }
 
 impl Page {
@@ -40,6 +41,7 @@ impl Page {
             wide: false,
             submits: false,
             once: false,
+            live: false,
         }
     }
 
@@ -79,6 +81,13 @@ impl Page {
         self
     }
 
+    /// It has a place that a stream of events fills.
+    #[must_use]
+    pub fn live(mut self) -> Self {
+        self.live = true;
+        self
+    }
+
     /// The response.
     pub fn show(self, ctx: &Ctx, body: Markup) -> HttpResponse {
         let markup = self.frame(ctx, &body);
@@ -99,9 +108,10 @@ impl Page {
                     link rel="stylesheet" href=(assets::url("css/main.css"));
                     link rel="icon" href=(assets::url("icons/mark.svg")) type="image/svg+xml";
                     // On every page, so that the steps that need them find them in the cache.
-                    meta name="htmx-config" content=r#"{"extensions":"hx-csp","includeIndicatorCSS":false}"#;
+                    meta name="htmx-config" content=(if self.live { r#"{"extensions":"hx-csp,sse","includeIndicatorCSS":false}"# } else { r#"{"extensions":"hx-csp","includeIndicatorCSS":false}"# });
                     script src=(assets::url("vendor/htmx-4.0.1.min.js")) nonce=(ctx.nonce()) {}
                     script src=(assets::url("vendor/hx-csp-4.0.1.min.js")) nonce=(ctx.nonce()) {}
+                    @if self.live { script src=(assets::url("vendor/hx-sse-4.0.1.min.js")) nonce=(ctx.nonce()) {} }
                     @if self.submits { script src=(assets::url("js/submit.js")) nonce=(ctx.nonce()) defer {} }
                 }
                 body class=(if self.side == Side::Staff { "staff" } else { "public" }) {

@@ -1,14 +1,15 @@
 //! The running site: what every request can reach.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actors::Tree;
 use chrono::{DateTime, TimeDelta, Utc};
 use store::Durations;
+use tokio::sync::watch;
 
 use crate::demo::DemoClock;
+use crate::staff::live::Meeting;
 
 /// Durations with the instant of their counting.
 type Counted = (DateTime<Utc>, Durations);
@@ -27,7 +28,9 @@ pub struct Site {
     pub behind_proxy: bool,
     /// The demo's clock, which can be moved.
     pub demo_clock: Option<Arc<DemoClock>>,
-    draining: AtomicBool,
+    draining: watch::Sender<bool>,
+    /// Who has which case open.
+    meeting: Arc<Meeting>,
     /// How long cases of a kind and country took; counted anew each hour.
     usual: Mutex<HashMap<(String, String), Counted>>,
 }
@@ -45,7 +48,8 @@ impl Site {
             sandbox,
             behind_proxy: false,
             demo_clock: None,
-            draining: AtomicBool::new(false),
+            draining: watch::Sender::new(false),
+            meeting: Arc::default(),
             usual: Mutex::default(),
         }
     }
@@ -70,11 +74,21 @@ impl Site {
 
     /// No new work: the process is about to end.
     pub fn drain(&self) {
-        self.draining.store(true, Ordering::SeqCst);
+        self.draining.send_replace(true);
     }
 
     /// Whether it is about to end.
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::SeqCst)
+        *self.draining.borrow()
+    }
+
+    /// Tells when it is about to end.
+    pub fn draining(&self) -> watch::Receiver<bool> {
+        self.draining.subscribe()
+    }
+
+    /// Who has which case open.
+    pub fn meeting(&self) -> Arc<Meeting> {
+        Arc::clone(&self.meeting)
     }
 }

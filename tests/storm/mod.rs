@@ -208,7 +208,7 @@ impl Player<'_> {
             15 => {
                 self.log.push("accept or not".into());
                 let act = if self.dice.one_in(2) {
-                    OfficerAct::Accept
+                    OfficerAct::Accept { second_share: 0 }
                 } else {
                     OfficerAct::NotAccept { reason: "outside-scope".into(), note: String::new() }
                 };

@@ -137,6 +137,19 @@ impl Visitor {
         (response.status().as_u16(), response.headers().clone())
     }
 
+    /// A stream of events, as it begins.
+    pub async fn stream(&self, path: &str) -> reqwest::Response {
+        let response = self.http.get(format!("{}{path}", self.site)).header("Accept-Language", "zh-CN").send().await;
+        response.unwrap()
+    }
+
+    /// The body as it is, with these bytes and this type.
+    pub async fn post_raw(&self, path: &str, kind: &str, body: Vec<u8>) -> (u16, String) {
+        let request = self.http.post(format!("{}{path}", self.site)).header("Content-Type", kind).body(body);
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
     async fn answer(&mut self, response: reqwest::Response) -> Answer {
         let status = response.status().as_u16();
         let to = response.headers().get("location").map(|to| to.to_str().unwrap().to_owned()).unwrap_or_default();

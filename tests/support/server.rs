@@ -45,6 +45,12 @@ impl Outside {
         Self { http, smtp, state, seconds }
     }
 
+    /// Where receipts and bounces go from now on.
+    pub fn hear(&self, server: &Server) {
+        let key = hook_key();
+        self.state.change(|book| book.hook = Some(format!("{}/notices/{key}", server.site)));
+    }
+
     /// What the moved clocks show.
     pub fn now(&self) -> chrono::DateTime<Utc> {
         Utc::now() + TimeDelta::seconds(self.seconds.load(Ordering::SeqCst))
@@ -100,6 +106,12 @@ impl Outside {
             paid.map(|order| order.request["txnAmt"].parse::<i64>().unwrap()).sum()
         })
     }
+}
+
+/// The part of the address for receipts that nobody can guess.
+pub fn hook_key() -> String {
+    let master = hex::decode(renzheng::demo::MASTER_KEY).unwrap();
+    store::Keys::from_master(&master).unwrap().sign("notice-hook", "1")
 }
 
 pub fn rustls_provider() -> Result<(), Arc<rustls::crypto::CryptoProvider>> {
@@ -223,5 +235,6 @@ pub fn world() -> (Outside, Server) {
     let _ = rustls_provider();
     let outside = Outside::start();
     let server = Server::start(&outside);
+    outside.hear(&server);
     (outside, server)
 }

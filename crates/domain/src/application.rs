@@ -1,5 +1,7 @@
 //! One authentication application (认证申请): facts and times; stage, steps and dates are derived from them.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +14,7 @@ use crate::experience::{self, Experience};
 use crate::form::{self, Answers};
 use crate::ids::ApplicationId;
 use crate::joint::Joint;
-use crate::material::{self, Material};
+use crate::material::{self, Material, Table};
 use crate::payment::{Attempt, AttemptState};
 use crate::person::Language;
 use crate::refund::Refund;
@@ -79,6 +81,12 @@ pub struct Application {
     /// What officers and applicant did to the case beside its stages.
     #[serde(default)]
     pub casework: Casework,
+    /// Which version of the table of materials it was begun with.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub table_version: i64,
+    /// That table; the store finds it by the version.
+    #[serde(skip, default = "Table::built_in")]
+    pub table: Arc<Table>,
     /// Attempts at step 1.
     #[serde(skip)]
     pub verifications: Vec<Verification>,
@@ -97,6 +105,11 @@ pub struct Application {
     /// What happened, oldest first; written by the store alone, from the effects of commands.
     #[serde(skip)]
     pub timeline: Vec<TimelineEntry>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields so")]
+const fn is_zero(version: &i64) -> bool {
+    *version == 0
 }
 
 impl Application {
@@ -129,6 +142,8 @@ impl Application {
             decision: None,
             withdrawn_at: None,
             casework: Casework::default(),
+            table_version: 0,
+            table: Table::built_in(),
             verifications: Vec::new(),
             materials: Vec::new(),
             attempts: Vec::new(),

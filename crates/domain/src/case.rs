@@ -150,6 +150,17 @@ impl Outcome {
 pub const REASONS: [&str; 6] =
     ["not-recognised", "cannot-verify", "incomplete", "outside-scope", "contradiction", "false-material"];
 
+/// The reason for which further materials can be asked, where a reason against a case may be cured by them: both for
+/// not accepting and for refusing it (casework.md §3).
+pub fn curable(reason: &str) -> Option<&'static str> {
+    match reason {
+        "incomplete" => Some("incomplete"),
+        "cannot-verify" => Some("missing"),
+        "contradiction" => Some("dates-differ"),
+        _ => None,
+    }
+}
+
 /// What an evaluator proposes, and an approver decides on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proposal {

@@ -15,6 +15,7 @@ use crate::effects::{Actor, Effects, Moment, NoticeKind};
 use crate::form::FieldError;
 use crate::ids::{ApplicationId, StaffId};
 use crate::review::Review;
+use crate::second::SecondEvaluation;
 use crate::staff::{Act, Officer};
 use crate::supplement::{REMIND_DAYS, Supplement};
 
@@ -108,6 +109,9 @@ pub struct Casework {
     /// Reviews of the result.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reviews: Vec<Review>,
+    /// Two evaluations, where the case was drawn for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second: Option<SecondEvaluation>,
     /// When the clerk looks at it next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub look_at: Option<DateTime<Utc>>,
@@ -147,7 +151,8 @@ impl Casework {
         let inquiries = self.inquiries.last().into_iter();
         let inquiries = inquiries.flat_map(|last| [Some(last.asked_at), last.answer.as_ref().map(|(at, _)| *at)]);
         let reviews = self.reviews.last().into_iter().flat_map(Review::instants);
-        supplements.chain(inquiries).chain(reviews).flatten().max()
+        let first = self.second.as_ref().and_then(|pair| pair.first.as_ref()).map(|first| first.at);
+        supplements.chain(inquiries).chain(reviews).chain([first]).flatten().max()
     }
 }
 
@@ -214,6 +219,8 @@ pub enum CaseAct {
     Claim,
     /// Takes it from a colleague who can't go on with it; whoever approves may.
     TakeOver,
+    /// Gives it to a colleague; whoever approves may.
+    Assign(Officer),
     /// Gives it back to the queue.
     Release,
     /// Notes something for colleagues.
@@ -264,7 +271,7 @@ impl Command for WorkCase {
         let needed = match self.act {
             CaseAct::Claim | CaseAct::Release | CaseAct::Note(_) => Act::ViewCases,
             CaseAct::Message(_) | CaseAct::Hold { .. } | CaseAct::Resume => Act::Correspond,
-            CaseAct::TakeOver => Act::Approve,
+            CaseAct::TakeOver | CaseAct::Assign(_) => Act::Approve,
             CaseAct::Enhance(_) | CaseAct::AskAbroad(_) | CaseAct::Answered(_) => Act::Propose,
         };
         if !self.officer.may(needed) {
@@ -279,7 +286,12 @@ impl Command for WorkCase {
         // Words are added, whatever happened meanwhile; everything else is about the case as it was seen.
         let additive = matches!(
             self.act,
-            CaseAct::Note(_) | CaseAct::Message(_) | CaseAct::Claim | CaseAct::TakeOver | CaseAct::Release
+            CaseAct::Note(_)
+                | CaseAct::Message(_)
+                | CaseAct::Claim
+                | CaseAct::TakeOver
+                | CaseAct::Assign(_)
+                | CaseAct::Release
         );
         if !additive && Seen::of(application) != self.seen {
             return Err(Rejection::Stale);
@@ -299,6 +311,13 @@ impl Command for WorkCase {
             CaseAct::TakeOver => {
                 application.casework.claimed = Some((me, at.now));
                 effects.audited(by, "taken-over", format!("application:{id}"));
+            }
+            CaseAct::Assign(to) => {
+                if !to.may(Act::ViewCases) {
+                    return Err(Rejection::field("assign_to", "choose"));
+                }
+                application.casework.claimed = Some((to.id, at.now));
+                effects.audited(by, "assigned", format!("application:{id}"));
             }
             CaseAct::Release => match application.casework.claimed {
                 Some((holder, _)) if holder != me => return Err(Rejection::NotNow("claimed")),

@@ -96,7 +96,7 @@ fn kinds(effects: &Effects) -> Vec<NoticeKind> {
 fn accept(who: &mut Applicant, at: DateTime<Utc>) {
     let (application, seen) = (who.applications[0].id, seen(who));
     let officer = officer(&[Role::Intake]);
-    decide(who, &Decide { application, officer, act: OfficerAct::Accept, seen }, at).unwrap();
+    decide(who, &Decide { application, officer, act: OfficerAct::Accept { second_share: 0 }, seen }, at).unwrap();
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::command::Command;
 use crate::effects::{Actor, Effects, Moment, NoticeKind};
 use crate::ids::{ApplicationId, CertificateId};
 use crate::refund;
+use crate::second;
 use crate::staff::{Act, Officer};
 
 /// Longest note of an officer, in characters.
@@ -21,7 +22,10 @@ pub const NOTE_MOST: usize = 2_000;
 #[derive(Debug, Clone)]
 pub enum OfficerAct {
     /// Accepts it and begins evaluation: from here on there is no refund for the asking.
-    Accept,
+    Accept {
+        /// So many cases in a hundred are evaluated by a second person, who does not see what the first came to.
+        second_share: u8,
+    },
     /// Does not accept it.
     NotAccept {
         /// One of [`REASONS`].
@@ -104,7 +108,7 @@ impl Command for Decide {
 
     fn decide(&self, applicant: &mut Applicant, at: &Moment<'_>, effects: &mut Effects) -> Result<Stage, Rejection> {
         let needed = match self.act {
-            OfficerAct::Accept | OfficerAct::NotAccept { .. } => Act::Accept,
+            OfficerAct::Accept { .. } | OfficerAct::NotAccept { .. } => Act::Accept,
             OfficerAct::Propose { .. } => Act::Propose,
             OfficerAct::Approve | OfficerAct::SendBack { .. } => Act::Approve,
         };
@@ -119,8 +123,11 @@ impl Command for Decide {
         let by = Actor::Staff(self.officer.id);
         let number = application.number.clone().unwrap_or_default();
         match (&self.act, application.stage()) {
-            (OfficerAct::Accept, Stage::Screening) => {
+            (OfficerAct::Accept { second_share }, Stage::Screening) => {
                 application.accepted_at = Some(at.now);
+                if second::is_drawn(self.application, *second_share) {
+                    application.casework.second = Some(second::SecondEvaluation::default());
+                }
                 casework::moved(application, &account, "accepted", at, effects);
                 effects.happened(self.application, "accepted", by, "");
                 effects.tell(&account, NoticeKind::Accepted, &[("number", &number)]);
@@ -143,13 +150,16 @@ impl Command for Decide {
                     (_, Some(reason)) => Some(known_reason(reason)?),
                     (_, None) => return Err(Rejection::field("reason", "choose")),
                 };
-                effects.happened(self.application, "proposed", by, outcome.code());
-                let (outcome, by, at) = (*outcome, self.officer.id, at.now);
-                application.proposal = Some(Proposal { outcome, reason, note, by, at });
+                let proposal = Proposal { outcome: *outcome, reason, note, by: self.officer.id, at: at.now };
+                if !second::evaluated(application, &proposal, effects)? {
+                    effects.happened(self.application, "proposed", by, outcome.code());
+                    application.proposal = Some(proposal);
+                }
             }
             (OfficerAct::Approve, Stage::Proposed) => {
                 let Some(proposal) = application.proposal.clone() else { return Err(Rejection::Stale) };
-                if proposal.by == self.officer.id {
+                let second = application.casework.second.as_ref().and_then(|pair| pair.second.as_ref());
+                if proposal.by == self.officer.id || second.is_some_and(|second| second.by == self.officer.id) {
                     return Err(Rejection::OwnProposal);
                 }
                 let outcome = proposal.outcome;

@@ -32,6 +32,7 @@ pub mod refund;
 pub mod registration;
 pub mod rejection;
 pub mod review;
+pub mod second;
 pub mod settlement;
 pub mod staff;
 pub mod steps;

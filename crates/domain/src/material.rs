@@ -1,13 +1,14 @@
 //! Materials (认证材料, R2.8): which are asked for comes from data, and each image has a life of its own.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use chrono::{DateTime, Months, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::Rejection;
 use crate::application::Application;
 use crate::country;
-use crate::form;
+use crate::form::{self, FieldError};
 use crate::ids::{MaterialId, ReviewId, SupplementId};
 use crate::joint::{self, JointLevel};
 
@@ -21,7 +22,7 @@ pub const PIXELS_MOST: u64 = 64_000_000;
 pub const SIDE_LEAST: u32 = 100;
 
 /// How much a slot matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SlotNeed {
     /// Without it nothing can be submitted.
@@ -30,37 +31,205 @@ pub enum SlotNeed {
     Advised,
 }
 
+impl SlotNeed {
+    /// The code in forms and rows.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::Advised => "advised",
+        }
+    }
+}
+
+/// What a slot that staff added is called; those of the built-in table have their texts in the locale files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotWords {
+    /// Name in Chinese.
+    pub zh: String,
+    /// Name in English.
+    pub en: String,
+    /// What belongs into it, in Chinese.
+    pub hint_zh: String,
+    /// What belongs into it, in English.
+    pub hint_en: String,
+}
+
 /// One row of the table of materials.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlotRule {
-    /// Name of the slot; its texts are `slot-NAME` and `slot-NAME-hint`.
+    /// Name of the slot; its texts are `slot-NAME` and `slot-NAME-hint`, or its own words.
     pub slot: String,
     /// How much it matters.
     pub need: SlotNeed,
     /// Most images in it.
     pub most: usize,
-    #[serde(default)]
-    kinds: Vec<String>,
-    #[serde(default)]
-    levels: Vec<String>,
-    #[serde(default)]
-    nationality: Option<String>,
-    #[serde(default)]
-    when: Option<String>,
-    #[serde(default)]
-    unless: Option<String>,
+    /// Kinds of application that it is for; none is all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<String>,
+    /// Levels that it is for; none is all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<String>,
+    /// `chinese` or `foreign`; none is both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nationality: Option<String>,
+    /// One of [`CONDITIONS`] that must hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// One of [`CONDITIONS`] that must not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unless: Option<String>,
+    /// Its words, where it is none of the built-in ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<SlotWords>,
 }
 
-static RULES: LazyLock<Vec<SlotRule>> =
-    LazyLock::new(|| serde_json::from_str(include_str!("../data/materials.json")).unwrap_or_default());
+/// What a row of the table can hang on, beside kind, level and nationality; the texts are `condition-NAME`.
+pub const CONDITIONS: [&str; 9] = [
+    "old_award_or_no_records",
+    "long_abroad",
+    "before_register",
+    "junior_college",
+    "assisted",
+    "certificate_lost",
+    "passport_lost",
+    "name_changed",
+    "credit_transfer",
+];
+/// Most images that any slot takes.
+pub const SLOT_MOST: usize = 50;
+/// Most rows of a table.
+const RULES_MOST: usize = 60;
 
-/// The whole table.
-pub fn rules() -> &'static [SlotRule] {
-    &RULES
+/// The table of materials (casework.md §2). Each change by staff makes a new version; an application keeps the one
+/// with which it was begun.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Table {
+    /// 0 is the built-in one.
+    pub version: i64,
+    /// Its rows, in the order of the page.
+    pub rules: Vec<SlotRule>,
+}
+
+static BUILT_IN: LazyLock<Arc<Table>> = LazyLock::new(|| {
+    let rules = serde_json::from_str(include_str!("../data/materials.json")).unwrap_or_default();
+    Arc::new(Table { version: 0, rules })
+});
+
+/// One change of a table.
+#[derive(Debug, Clone)]
+pub enum TableChange {
+    /// Puts a row in the place of the one with its name, or at the end.
+    Put(Box<SlotRule>),
+    /// Takes a row away: nobody is asked for it any more.
+    Remove(String),
+    /// Moves a row one place up.
+    Up(String),
+}
+
+impl Table {
+    /// The table that the service comes with.
+    pub fn built_in() -> Arc<Self> {
+        Arc::clone(&BUILT_IN)
+    }
+
+    /// The row of a slot.
+    pub fn rule(&self, slot: &str) -> Option<&SlotRule> {
+        self.rules.iter().find(|rule| rule.slot == slot)
+    }
+
+    /// Rows after a change; a fresh row has an empty name and gets one here.
+    ///
+    /// # Errors
+    /// What is wrong with the row, by the fields of its form; `Rejection::NotFound` for a name that is not there.
+    pub fn changed(&self, change: TableChange) -> Result<Vec<SlotRule>, Rejection> {
+        let mut rules = self.rules.clone();
+        let place = |slot: &str| rules.iter().position(|rule| rule.slot == slot).ok_or(Rejection::NotFound);
+        match change {
+            TableChange::Put(mut rule) => {
+                let errors = wrong(&rule);
+                if !errors.is_empty() {
+                    return Err(Rejection::Form(errors));
+                }
+                if rule.slot.is_empty() {
+                    if rules.len() >= RULES_MOST {
+                        return Err(Rejection::field("slot_zh", "too-many-rows"));
+                    }
+                    let last = rules.iter().filter_map(|rule| rule.slot.strip_prefix(OWN)?.parse::<u32>().ok()).max();
+                    rule.slot = format!("{OWN}{}", self.version.max(i64::from(last.unwrap_or(0))) + 1);
+                    rules.push(*rule);
+                } else {
+                    let place = place(&rule.slot)?;
+                    if let Some(known) = rules.get_mut(place) {
+                        // What a name stands for never changes: older cases show it too.
+                        rule.words.clone_from(&known.words);
+                        *known = *rule;
+                    }
+                }
+            }
+            TableChange::Remove(slot) => {
+                let place = place(&slot)?;
+                rules.remove(place);
+            }
+            TableChange::Up(slot) => {
+                let place = place(&slot)?;
+                if place > 0 {
+                    rules.swap(place, place - 1);
+                }
+            }
+        }
+        // Something must always be asked for, whatever the kind.
+        let always = |rule: &SlotRule| {
+            rule.need == SlotNeed::Required
+                && rule.kinds.is_empty()
+                && rule.levels.is_empty()
+                && rule.nationality.is_none()
+                && rule.when.is_none()
+                && rule.unless.is_none()
+        };
+        if rules.iter().any(always) { Ok(rules) } else { Err(Rejection::field("need", "nothing-required")) }
+    }
+}
+
+/// Before the names of slots that staff added.
+const OWN: &str = "own_";
+
+fn wrong(rule: &SlotRule) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if !(1..=SLOT_MOST).contains(&rule.most) {
+        errors.push(FieldError::new("slot_images", "range").with("most", SLOT_MOST));
+    }
+    let known = |name: &Option<String>| name.as_deref().is_none_or(|name| CONDITIONS.contains(&name));
+    for (field, condition) in [("slot_when", &rule.when), ("slot_unless", &rule.unless)] {
+        if !known(condition) {
+            errors.push(FieldError::new(field, "choose"));
+        }
+    }
+    if rule.when.is_some() && rule.when == rule.unless {
+        errors.push(FieldError::new("slot_unless", "contradiction"));
+    }
+    if rule.slot.is_empty() {
+        let words = rule.words.as_ref();
+        let said = |of: fn(&SlotWords) -> &str| words.map_or("", of);
+        let fields: [(&str, &str, usize); 4] = [
+            ("slot_zh", said(|words| &words.zh), 40),
+            ("slot_en", said(|words| &words.en), 80),
+            ("slot_hint_zh", said(|words| &words.hint_zh), 200),
+            ("slot_hint_en", said(|words| &words.hint_en), 400),
+        ];
+        for (field, text, most) in fields {
+            if text.is_empty() {
+                errors.push(FieldError::new(field, "missing"));
+            } else if text.chars().count() > most {
+                let over = text.chars().count() - most;
+                errors.push(FieldError::new(field, "too-long").with("most", most).with("over", over));
+            }
+        }
+    }
+    errors
 }
 
 /// The slots of an application, in the order of the page; `nationality` is the account's.
-pub fn slots(application: &Application, nationality: &str, today: NaiveDate) -> Vec<&'static SlotRule> {
+pub fn slots<'a>(application: &'a Application, nationality: &str, today: NaiveDate) -> Vec<&'a SlotRule> {
     let kind = application.kind.map_or("", |kind| kind.code());
     let holds = |condition: &str| match condition {
         // A joint programme without long stays abroad has hardly any stamps to show.
@@ -75,7 +244,9 @@ pub fn slots(application: &Application, nationality: &str, today: NaiveDate) -> 
     let level = form::text(&application.credential, "level");
     let of_nation = if country::is_chinese(nationality) { "chinese" } else { "foreign" };
     let any = |list: &[String], value: &str| list.is_empty() || list.iter().any(|entry| entry == value);
-    RULES
+    application
+        .table
+        .rules
         .iter()
         .filter(|rule| {
             any(&rule.kinds, kind)
@@ -332,7 +503,7 @@ pub fn slot_state(application: &Application, purpose: Purpose, slot: &str) -> Sl
 }
 
 /// The required slots that are not filled, in the order of the page.
-pub fn unfilled(application: &Application, nationality: &str, today: NaiveDate) -> Vec<&'static SlotRule> {
+pub fn unfilled<'a>(application: &'a Application, nationality: &str, today: NaiveDate) -> Vec<&'a SlotRule> {
     let mut slots = slots(application, nationality, today);
     slots.retain(|rule| match slot_state(application, Purpose::Application, &rule.slot) {
         SlotState::Filled => false,

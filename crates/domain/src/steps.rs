@@ -123,7 +123,8 @@ pub const LEVELS_OF_STUDY: [&str; 7] =
 pub const DEGREE_LEVELS: [&str; 3] = ["bachelor", "master", "doctor"];
 /// Levels of a credential that can be authenticated as a diploma.
 pub const DIPLOMA_LEVELS: [&str; 3] = ["higher_diploma", "pg_diploma", "other"];
-const CREDENTIAL_LEVELS: [&str; 6] = ["bachelor", "master", "doctor", "higher_diploma", "pg_diploma", "other"];
+/// All levels that a credential may have.
+pub const LEVELS: [&str; 6] = ["bachelor", "master", "doctor", "higher_diploma", "pg_diploma", "other"];
 
 /// Step 2 (R2.4). Name, gender and document come from the account and are not asked again.
 pub const BASIC: [Field; 9] = [
@@ -148,7 +149,7 @@ pub const CREDENTIAL: [Field; 19] = [
     Field::may("institution_zh", Kind::Text(80)),
     Field::must("credential_name", Kind::Text(160)),
     Field::must("credential_name_zh", Kind::Text(80)),
-    Field::must("level", Kind::Choice(&CREDENTIAL_LEVELS)),
+    Field::must("level", Kind::Choice(&LEVELS)),
     Field::must("major", Kind::Text(120)),
     Field::may("major_zh", Kind::Text(80)),
     Field::must("study_mode", Kind::Choice(&["full_time", "part_time", "distance"])),

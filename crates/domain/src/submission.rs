@@ -14,7 +14,7 @@ use crate::effects::{Actor, Effects, Moment, NoticeKind};
 use crate::experience::{self, Experience};
 use crate::form::{self, Answers, FieldError, Raw};
 use crate::ids::{ApplicationId, MaterialId};
-use crate::material::{self, Material, Purpose, Verdict};
+use crate::material::{self, Material, Purpose, Table, Verdict};
 use crate::steps::{self, ApplicationKind, StepName};
 
 /// Most drafts that one applicant keeps at a time.
@@ -63,6 +63,8 @@ fn not_stale(stored: &Answers, seen: Option<&str>, wanted: &Answers) -> Result<(
 pub struct BeginApplication {
     /// The form's own key: a form that is sent twice begins one application.
     pub id: ApplicationId,
+    /// The table of materials as it now stands: the application keeps it.
+    pub table: Arc<Table>,
 }
 
 impl Command for BeginApplication {
@@ -83,6 +85,8 @@ impl Command for BeginApplication {
         }
         let mut application = Application::begin(at.now);
         application.id = self.id;
+        application.table_version = self.table.version;
+        application.table = Arc::clone(&self.table);
         applicant.applications.push(Arc::new(application));
         effects.happened(self.id, "begun", Actor::Applicant, "");
         Ok(self.id)
@@ -393,7 +397,7 @@ fn add_material(
     at: &Moment<'_>,
 ) -> Result<(), Rejection> {
     let slots = material::slots(application, &account.nationality, at.today());
-    let rule = slots.iter().find(|rule| rule.slot == image.slot).ok_or(Rejection::NotFound)?;
+    let most = slots.iter().find(|rule| rule.slot == image.slot).ok_or(Rejection::NotFound)?.most;
     if application.materials.iter().any(|known| known.id == image.id) {
         return Ok(());
     }
@@ -405,8 +409,8 @@ fn add_material(
     }
     let held = application.materials.iter().filter(|known| known.slot == image.slot);
     let (count, last) = held.fold((0, 0), |(count, last), known| (count + 1, known.place.max(last)));
-    if count >= rule.most {
-        return Err(Rejection::Form(vec![FieldError::new(&image.slot, "too-many").with("most", rule.most)]));
+    if count >= most {
+        return Err(Rejection::Form(vec![FieldError::new(&image.slot, "too-many").with("most", most)]));
     }
     application.materials.push(Material { place: last + 1, ..image.clone() });
     Ok(())
@@ -496,7 +500,8 @@ impl Command for SubmitApplication {
         }
         // What is not asked for any more is not declared either.
         let asked = material::slots(application, &account.nationality, at.today());
-        application.materials.retain(|image| asked.iter().any(|rule| rule.slot == image.slot));
+        let asked: Vec<String> = asked.into_iter().map(|rule| rule.slot.clone()).collect();
+        application.materials.retain(|image| asked.contains(&image.slot));
         application.snapshot = Some(snapshot(application));
         application.submitted_at = Some(at.now);
         application.changed_at = at.now;

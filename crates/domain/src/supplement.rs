@@ -159,7 +159,7 @@ impl Command for AskSupplement {
         let mut errors = Vec::new();
         let mut slots: Vec<String> = self.slots.clone();
         slots.dedup();
-        if slots.is_empty() || slots.iter().any(|slot| !material::rules().iter().any(|rule| rule.slot == *slot)) {
+        if slots.is_empty() || slots.iter().any(|slot| application.table.rule(slot).is_none()) {
             errors.push(FieldError::new("slots", "choose"));
         }
         if !REASONS.contains(&self.reason.as_str()) {

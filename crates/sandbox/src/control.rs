@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::pages::page;
-use crate::state::{RefundPlay, State};
+use crate::state::{Fare, RefundPlay, State};
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -22,8 +22,13 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
 
 /// The same for a visitor's hand: the clock, and how the world misbehaves.
 async fn show(state: web::Data<State>) -> HttpResponse {
-    let (play, notifications, messages) =
-        state.read(|book| (book.refund_play, !book.notifications_off, !book.messages_down));
+    let (play, notifications, messages, fare) =
+        state.read(|book| (book.refund_play, !book.notifications_off, !book.messages_down, book.fare));
+    let fares = [
+        (Fare::Arrive, "arrive", "送达 arrive"),
+        (Fare::Fail, "fail", "未送达 fail"),
+        (Fare::Silent, "silent", "无回执 no receipt"),
+    ];
     let button = |name: &str, value: &str, words: &str, pressed: bool| {
         html! { button name=(name) value=(value) aria-pressed=(pressed) { @if pressed { "✓ " } (words) } " " }
     };
@@ -53,6 +58,7 @@ async fn show(state: web::Data<State>) -> HttpResponse {
         form method="post" { (button("notifications", "on", "发送 sent", notifications)) (button("notifications", "off", "丢失 lost", !notifications)) }
         h2 { "短信与邮件 SMS and mail" }
         form method="post" { (button("messages", "on", "正常 taken", messages)) (button("messages", "off", "故障 refused", !messages)) }
+        form method="post" { @for (each, code, words) in fares { (button("fare", code, words, each == fare)) } }
     };
     HttpResponse::Ok().content_type(ContentType::html()).body(page("控制台 Control", body).into_string())
 }
@@ -63,6 +69,7 @@ struct Press {
     refunds: Option<RefundPlay>,
     notifications: Option<String>,
     messages: Option<String>,
+    fare: Option<Fare>,
 }
 
 async fn act(state: web::Data<State>, press: web::Form<Press>) -> HttpResponse {
@@ -71,6 +78,7 @@ async fn act(state: web::Data<State>, press: web::Form<Press>) -> HttpResponse {
     }
     state.change(|book| {
         book.refund_play = press.refunds.unwrap_or(book.refund_play);
+        book.fare = press.fare.unwrap_or(book.fare);
         book.notifications_off = press.notifications.as_ref().map_or(book.notifications_off, |word| word == "off");
         book.messages_down = press.messages.as_ref().map_or(book.messages_down, |word| word == "off");
     });
@@ -113,6 +121,8 @@ struct Switch {
     notifications_off: Option<bool>,
     messages_down: Option<bool>,
     refunds: Option<RefundPlay>,
+    fare: Option<Fare>,
+    hook: Option<String>,
 }
 
 async fn switch(state: web::Data<State>, wanted: web::Json<Switch>) -> HttpResponse {
@@ -120,6 +130,10 @@ async fn switch(state: web::Data<State>, wanted: web::Json<Switch>) -> HttpRespo
         book.notifications_off = wanted.notifications_off.unwrap_or(book.notifications_off);
         book.refund_play = wanted.refunds.unwrap_or(book.refund_play);
         book.messages_down = wanted.messages_down.unwrap_or(book.messages_down);
+        book.fare = wanted.fare.unwrap_or(book.fare);
+        if wanted.hook.is_some() {
+            book.hook.clone_from(&wanted.hook);
+        }
     });
     HttpResponse::NoContent().finish()
 }

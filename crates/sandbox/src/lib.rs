@@ -20,7 +20,7 @@ use std::sync::Arc;
 use actix_web::{App, HttpServer, web};
 use chrono::{DateTime, Utc};
 
-pub use state::{Message, Order, OrderState, Refund, RefundPlay, State};
+pub use state::{Fare, Message, Order, OrderState, Refund, RefundPlay, State};
 
 /// The gateway's root certificate.
 pub const ROOT_PEM: &str = include_str!("../keys/root.pem");

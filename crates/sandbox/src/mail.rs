@@ -7,7 +7,7 @@ use mail_parser::MessageParser;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-use crate::state::State;
+use crate::state::{Fare, Message, State};
 
 /// Longest mail that is taken, in bytes.
 const MAIL_MOST: u64 = 4 * 1024 * 1024;
@@ -83,7 +83,54 @@ fn keep(state: &State, to: &[String], raw: &[u8]) {
     let parsed = MessageParser::default().parse(raw);
     let subject = parsed.as_ref().and_then(|mail| mail.subject()).unwrap_or_default().to_owned();
     let text = parsed.as_ref().and_then(|mail| mail.body_text(0)).unwrap_or_default().into_owned();
+    let id = parsed.as_ref().and_then(|mail| mail.message_id()).unwrap_or_default();
+    let fare = state.read(|book| book.fare);
     for address in to {
-        state.keep("mail", address, &subject, &text);
+        state.keep(Message {
+            at: state.now(),
+            channel: "mail".into(),
+            to: address.clone(),
+            subject: subject.clone(),
+            text: text.clone(),
+            out_id: id.to_owned(),
+            biz_id: String::new(),
+            status: if fare == Fare::Fail { 2 } else { 3 },
+        });
+        if fare == Fare::Fail {
+            state.report("bounces", "message/rfc822", bounce(id, address));
+        }
     }
+}
+
+/// What a mail server sends back when it could not deliver (RFC 3464).
+fn bounce(id: &str, to: &str) -> Vec<u8> {
+    let lines = [
+        "From: MAILER-DAEMON@sandbox",
+        "To: no-reply@renzheng.example",
+        "Subject: Undelivered Mail Returned to Sender",
+        "MIME-Version: 1.0",
+        "Content-Type: multipart/report; report-type=delivery-status; boundary=\"b\"",
+        "",
+        "--b",
+        "Content-Type: text/plain; charset=utf-8",
+        "",
+        "The mail could not be delivered.",
+        "--b",
+        "Content-Type: message/delivery-status",
+        "",
+        "Reporting-MTA: dns; sandbox",
+        "",
+        &format!("Final-Recipient: rfc822; {to}"),
+        "Action: failed",
+        "Status: 5.1.1",
+        "",
+        "--b",
+        "Content-Type: message/rfc822-headers",
+        "",
+        &format!("Message-ID: <{id}>"),
+        "",
+        "--b--",
+        "",
+    ];
+    lines.join("\r\n").into_bytes()
 }

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use gateways::acs3::Signable;
 use serde_json::json;
 
-use crate::state::State;
+use crate::state::{Fare, Message, State};
 use crate::{SMS_KEY_ID, SMS_KEY_SECRET};
 
 /// The texts of the approved templates.
@@ -83,6 +83,9 @@ async fn send(state: web::Data<State>, request: HttpRequest, body: web::Bytes) -
     if !signed(&request, &query, &body) {
         return refused(400, "SignatureDoesNotMatch");
     }
+    if request.headers().get("x-acs-action").is_some_and(|action| action == "QuerySendDetails") {
+        return details(&state, &query);
+    }
     let value = |name: &str| query.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
     if state.read(|book| book.messages_down) {
         return answer("isp.SYSTEM_ERROR", "");
@@ -104,6 +107,74 @@ async fn send(state: web::Data<State>, request: HttpRequest, body: web::Bytes) -
     if text.contains("${") {
         return answer("isv.TEMPLATE_MISSING_PARAMETERS", "");
     }
-    state.keep("sms", phone, value("TemplateCode"), &format!("【{}】{text}", value("SignName")));
-    answer("OK", &format!("{}^0", rand::random_range(100_000_000_000_u64..999_999_999_999)))
+    let biz_id = format!("{}^0", rand::random_range(100_000_000_000_u64..999_999_999_999));
+    let fare = state.read(|book| book.fare);
+    let message = Message {
+        at: state.now(),
+        channel: "sms".into(),
+        to: phone.to_owned(),
+        subject: value("TemplateCode").to_owned(),
+        text: format!("【{}】{text}", value("SignName")),
+        out_id: value("OutId").to_owned(),
+        biz_id: biz_id.clone(),
+        status: if fare == Fare::Fail { 2 } else { 3 },
+    };
+    if fare != Fare::Silent {
+        state.report("receipts", "application/json", receipt(&message).to_string().into_bytes());
+    }
+    state.keep(message);
+    answer("OK", &biz_id)
+}
+
+fn beijing(at: chrono::DateTime<chrono::Utc>) -> chrono::NaiveDateTime {
+    (at + chrono::TimeDelta::hours(8)).naive_utc()
+}
+
+/// What the networks say of a text that did not arrive.
+fn err_code(message: &Message) -> &'static str {
+    if message.status == 3 { "DELIVERED" } else { "MOBILE_NOT_ON_SERVICE" }
+}
+
+/// A delivery receipt (sms.md §4): an array of one.
+fn receipt(message: &Message) -> serde_json::Value {
+    let at = beijing(message.at).format("%Y-%m-%d %H:%M:%S").to_string();
+    let size = (message.text.chars().count() / 67 + 1).to_string();
+    json!([{
+        "phone_number": message.to, "send_time": at, "report_time": at, "success": message.status == 3,
+        "err_code": err_code(message), "err_msg": err_code(message), "sms_size": size,
+        "biz_id": message.biz_id, "out_id": message.out_id,
+    }])
+}
+
+/// `QuerySendDetails`: what was sent to one number on one day.
+fn details(state: &State, query: &[(String, String)]) -> HttpResponse {
+    let value = |name: &str| query.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
+    let number = |name: &str, most: usize| value(name).parse::<usize>().ok().filter(|n| (1..=most).contains(n));
+    let (Some(size), Some(page)) = (number("PageSize", 50), number("CurrentPage", 1_000)) else {
+        return answer("isv.INVALID_PARAMETERS", "");
+    };
+    let wanted = |message: &&Message| {
+        message.channel == "sms"
+            && message.to == value("PhoneNumber")
+            && beijing(message.at).format("%Y%m%d").to_string() == value("SendDate")
+            && (value("BizId").is_empty() || message.biz_id == value("BizId"))
+    };
+    let found: Vec<Message> = state.read(|book| book.messages.iter().filter(wanted).cloned().collect());
+    let list: Vec<_> = found
+        .iter()
+        .skip((page - 1) * size)
+        .take(size)
+        .map(|message| {
+            json!({
+                "SendStatus": message.status, "ErrCode": err_code(message), "PhoneNum": message.to,
+                "OutId": message.out_id, "TemplateCode": message.subject, "Content": message.text,
+                "SendDate": beijing(message.at).format("%Y-%m-%d %H:%M:%S").to_string(),
+                "ReceiveDate": beijing(message.at).format("%Y-%m-%d %H:%M:%S").to_string(),
+            })
+        })
+        .collect();
+    HttpResponse::Ok().json(json!({
+        "Code": "OK", "Message": "OK", "RequestId": "sandbox", "TotalCount": found.len().to_string(),
+        "SmsSendDetailDTOs": { "SmsSendDetailDTO": list },
+    }))
 }

@@ -91,6 +91,28 @@ pub struct Message {
     pub subject: String,
     /// What it says.
     pub text: String,
+    /// Our service's own id of it.
+    #[serde(default)]
+    pub out_id: String,
+    /// The provider's name for it.
+    #[serde(default)]
+    pub biz_id: String,
+    /// How it fared: 1 on its way, 2 failed, 3 arrived.
+    #[serde(default)]
+    pub status: u8,
+}
+
+/// How texts and mails fare once they are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fare {
+    /// They arrive, and a receipt says so.
+    #[default]
+    Arrive,
+    /// They do not: a receipt with an error, a mail that bounces.
+    Fail,
+    /// They arrive, but no receipt comes.
+    Silent,
 }
 
 /// A face verification.
@@ -153,6 +175,12 @@ pub struct Book {
     pub notifications_off: bool,
     /// When true, SMS and mail are refused for now.
     pub messages_down: bool,
+    /// How they fare once taken.
+    #[serde(default)]
+    pub fare: Fare,
+    /// Where receipts and bounces go, without a slash at its end.
+    #[serde(default)]
+    pub hook: Option<String>,
 }
 
 /// The shared state.
@@ -242,10 +270,22 @@ impl State {
     }
 
     /// Keeps a message.
-    pub(crate) fn keep(&self, channel: &str, to: &str, subject: &str, text: &str) {
-        let at = self.now();
-        let message =
-            Message { at, channel: channel.into(), to: to.into(), subject: subject.into(), text: text.into() };
+    pub(crate) fn keep(&self, message: Message) {
         self.change(|book| book.messages.push(message));
+    }
+
+    /// Tells the service what became of a message: at once, and again after 1, 5 and 10 minutes if it does not answer.
+    pub(crate) fn report(&self, path: &str, kind: &'static str, body: Vec<u8>) {
+        let Some(url) = self.read(|book| book.hook.as_ref().map(|hook| format!("{hook}/{path}"))) else { return };
+        let http = self.http.clone();
+        actix_web::rt::spawn(async move {
+            for minutes in [0, 1, 5, 10] {
+                tokio::time::sleep(std::time::Duration::from_secs(minutes * 60)).await;
+                let sent = http.post(&url).header("Content-Type", kind).body(body.clone()).send().await;
+                if sent.is_ok_and(|answer| answer.status().is_success()) {
+                    return;
+                }
+            }
+        });
     }
 }

@@ -14,11 +14,12 @@ use domain::ids::ApplicantId;
 use crate::certificate::name_key;
 use crate::connection::{AnyConnection, Kept, Store, hold};
 use crate::error::StoreError;
+use crate::rules::Tables;
 use crate::schema::{applicant, application, counter, session, timeline as timeline_table};
 use crate::sealing::Keys;
 use crate::secrets::token_hash;
 use crate::time::stored;
-use crate::{audit, children, notice, payment, timeline};
+use crate::{audit, children, notice, past, payment, timeline};
 
 #[derive(Queryable, Insertable, AsChangeset, PartialEq)]
 #[diesel(table_name = application, treat_none_as_default_value = false, treat_none_as_null = true)]
@@ -69,7 +70,7 @@ impl Store {
     /// # Errors
     /// `Missing` when there is no such applicant.
     pub fn load_applicant(&self, id: ApplicantId) -> Result<Arc<Applicant>, StoreError> {
-        let applicant = Arc::new(self.read(|connection| load(connection, &self.keys, id))?);
+        let applicant = Arc::new(self.read(|connection| load(connection, &self.keys, &self.tables, id))?);
         if let Some(recent) = &self.recent {
             recent.stands(&applicant);
         }
@@ -99,7 +100,8 @@ impl Store {
         let mut sealed = HashMap::new();
         let old = before.map_or(&[][..], |before| &before.applications);
         for changed in after.applications.iter().filter(|changed| !old.contains(changed) && !wants_number(changed)) {
-            sealed.insert(changed.id, seal_application(keys, changed)?);
+            let whole = past::is_kept(changed).then(|| past::seal(keys, &after.account, changed)).transpose()?;
+            sealed.insert(changed.id, (seal_application(keys, changed)?, whole));
         }
         let (applicant, notices) = self.write(move |connection| {
             match before {
@@ -120,12 +122,19 @@ impl Store {
                 let known = old.iter().find(|known| known.id == changed.id);
                 if known != Some(changed) {
                     let known = known.map(|known| &**known);
-                    let body = match sealed.remove(&changed.id) {
-                        Some(body) => body,
-                        None => seal_application(keys, changed)?,
+                    let (body, whole) = match sealed.remove(&changed.id) {
+                        Some((body, whole)) => (body, whole),
+                        None => (seal_application(keys, changed)?, None),
                     };
                     write_application(connection, keys, body, &owner, known, changed)?;
                     children::write(connection, keys, &after, known, changed)?;
+                    if past::is_kept(changed) {
+                        let whole = match whole {
+                            Some(whole) => whole,
+                            None => past::seal(keys, &after.account, changed)?,
+                        };
+                        past::write(connection, &whole, changed.id, after.version, now)?;
+                    }
                 }
             }
             if effects.log_out {
@@ -427,7 +436,12 @@ fn write_application(
     Ok(())
 }
 
-fn load(connection: &mut AnyConnection, keys: &Keys, id: ApplicantId) -> Result<Applicant, StoreError> {
+fn load(
+    connection: &mut AnyConnection,
+    keys: &Keys,
+    tables: &Tables,
+    id: ApplicantId,
+) -> Result<Applicant, StoreError> {
     let owner = id.to_string();
     let (version, password_hash, body): (i64, String, Vec<u8>) = applicant::table
         .find(&owner)
@@ -440,6 +454,9 @@ fn load(connection: &mut AnyConnection, keys: &Keys, id: ApplicantId) -> Result<
         .into_iter()
         .map(|row| keys.open_json::<Application>(&place("application", &row.id), &row.body))
         .collect::<Result<Vec<_>, _>>()?;
+    for application in applications.iter_mut().filter(|application| application.table_version != 0) {
+        application.table = tables.get(connection, application.table_version)?;
+    }
     if !applications.is_empty() {
         children::load(connection, keys, &owner, &mut applications)?;
     }

@@ -15,6 +15,7 @@ use crate::blobs::Blobs;
 use crate::error::StoreError;
 use crate::notice::CLAIMED;
 use crate::recent::Recent;
+use crate::rules::Tables;
 use crate::schema::{certificate, material, notice};
 use crate::sealing::Keys;
 use crate::time::stored;
@@ -109,6 +110,7 @@ pub struct Store {
     writer: Option<Mutex<Pooled>>,
     pub(crate) recent: Option<Recent>,
     pub(crate) keys: Keys,
+    pub(crate) tables: Tables,
     blobs: Blobs,
 }
 
@@ -130,7 +132,7 @@ impl Store {
         let take = || pool.get().map_err(|error| StoreError::Pool(error.to_string()));
         let writer = if postgres { None } else { Some(Mutex::new(take()?)) };
         let recent = (!postgres).then(Recent::default);
-        let store = Self { pool, writer, recent, keys, blobs };
+        let store = Self { pool, writer, recent, keys, tables: Tables::default(), blobs };
         store.migrate()?;
         Ok(store)
     }

@@ -1,9 +1,9 @@
-//! The outbox of notices: sealed until sent, then emptied (R1.9).
+//! The outbox of notices: sealed until sent, then emptied (R1.9); and what became of them: receipts, bounces.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use domain::effects::{Channel, Notice, NoticeKind};
-use domain::ids::NoticeId;
+use domain::ids::{ApplicantId, NoticeId};
 use serde::{Deserialize, Serialize};
 
 use crate::connection::{AnyConnection, Store};
@@ -16,6 +16,8 @@ use crate::time::stored;
 pub const TRIES_MOST: i32 = 8;
 /// What stands in `answer` while a notice is being sent.
 pub(crate) const CLAIMED: &str = "claimed";
+/// So long a receipt may take before the provider is asked: it is pushed at once, then after 1, 5 and 10 minutes (sms.md §4).
+const RECEIPT_WITHIN: TimeDelta = TimeDelta::minutes(20);
 /// How long a claimed notice is left to its claimer.
 const LEASE: TimeDelta = TimeDelta::minutes(2);
 
@@ -26,6 +28,44 @@ pub struct DueNotice {
     pub notice: Notice,
     /// Which try this is, from 1.
     pub tries: i32,
+}
+
+/// A text that was sent and has no receipt.
+pub struct Unconfirmed {
+    /// Which notice.
+    pub id: NoticeId,
+    /// The number that it went to.
+    pub to: String,
+    /// The provider's name for it.
+    pub remote: String,
+    /// When it was sent.
+    pub sent_at: DateTime<Utc>,
+}
+
+/// What is known of a sent notice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// It arrived.
+    Arrived,
+    /// It did not; the code says why.
+    Failed(String),
+    /// Nobody will ever say.
+    Unknown,
+}
+
+/// A notice as staff and its receiver may see it.
+#[derive(Debug, Clone)]
+pub struct NoticeRow {
+    /// How it travels.
+    pub channel: Channel,
+    /// About what: the code of a kind.
+    pub kind: String,
+    /// `queued`, `sent`, `delivered`, `undelivered`, `failed`, `parked` or `unknown`.
+    pub state: String,
+    /// Why it did not arrive.
+    pub answer: String,
+    /// When it was sent.
+    pub sent_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -108,12 +148,131 @@ impl Store {
         Ok(Some(DueNotice { notice, tries: tries + 1 }))
     }
 
-    /// It was sent: address and words are destroyed.
+    /// It was sent: its words are destroyed. The number that a text went to is kept until there is a receipt.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn notice_sent(&self, id: NoticeId, answer: &str) -> Result<(), StoreError> {
-        self.settle_notice(id, "sent", answer, None, true)
+    pub fn notice_sent(&self, notice: &Notice, remote: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let key = notice.id.to_string();
+        let waits = notice.channel == Channel::Sms;
+        let body = Body { to: notice.to.clone(), params: Vec::new() };
+        let body = waits.then(|| self.keys.seal_json(&format!("notice:{key}"), &body)).transpose()?;
+        self.write(|connection| {
+            let set = (
+                notice::state.eq("sent"),
+                notice::answer.eq(""),
+                notice::remote.eq(Some(remote).filter(|remote| !remote.is_empty())),
+                notice::sent_at.eq(Some(stored(now))),
+                notice::due_at.eq(None::<chrono::NaiveDateTime>),
+                notice::look_at.eq(waits.then(|| stored(now + RECEIPT_WITHIN))),
+                notice::tries.eq(0),
+                notice::body.eq(body),
+            );
+            diesel::update(notice::table.find(&key)).set(set).execute(connection)?;
+            Ok(())
+        })
+    }
+
+    /// It can't be sent until somebody mends something of ours: it waits for an operator.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn notice_parked(&self, id: NoticeId, answer: &str) -> Result<(), StoreError> {
+        self.settle_notice(id, "parked", answer, None, false)
+    }
+
+    /// What a receipt, a bounce or the provider's answer says of a sent notice. Told twice, it is noted once; `remote`,
+    /// where there is one, must be the provider's own name for it. False when it is about nothing that waits.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn notice_receipt(&self, id: NoticeId, remote: Option<&str>, what: &Delivery) -> Result<bool, StoreError> {
+        let (state, answer) = match what {
+            Delivery::Arrived => ("delivered", ""),
+            Delivery::Failed(code) => ("undelivered", code.as_str()),
+            Delivery::Unknown => ("unknown", ""),
+        };
+        self.write(|connection| {
+            let row = notice::table.find(id.to_string()).filter(notice::state.eq_any(["sent", "unknown"]));
+            let set = (
+                notice::state.eq(state),
+                notice::answer.eq(answer),
+                notice::look_at.eq(None::<chrono::NaiveDateTime>),
+                notice::body.eq(None::<Vec<u8>>),
+            );
+            let changed = match remote {
+                // One that was found again without its name takes any.
+                Some(remote) => {
+                    let row = row.filter(notice::remote.eq(remote).or(notice::remote.is_null()));
+                    diesel::update(row).set(set).execute(connection)?
+                }
+                None => diesel::update(row).set(set).execute(connection)?,
+            };
+            Ok(changed == 1)
+        })
+    }
+
+    /// Claims the sent text whose receipt is longest overdue, so that the provider is asked; then again later.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn claim_unconfirmed(&self, now: DateTime<Utc>) -> Result<Option<Unconfirmed>, StoreError> {
+        type Row = (String, Option<String>, Option<chrono::NaiveDateTime>, i32, Option<Vec<u8>>);
+        let at = stored(now);
+        let row: Option<Row> = self.read(|connection| {
+            Ok(notice::table
+                .filter(notice::look_at.le(at))
+                .order((notice::look_at, notice::id))
+                .select((notice::id, notice::remote, notice::sent_at, notice::tries, notice::body))
+                .first(connection)
+                .optional()?)
+        })?;
+        let Some((id, remote, sent_at, tries, body)) = row else { return Ok(None) };
+        // 20 minutes, 40, 80 … up to half a day.
+        let next = now + (RECEIPT_WITHIN * (1 << tries.clamp(0, 8))).min(TimeDelta::hours(12));
+        let claimed = self.write(|connection| {
+            let row = notice::table.find(&id).filter(notice::look_at.le(at)).filter(notice::tries.eq(tries));
+            let set = (notice::look_at.eq(Some(stored(next))), notice::tries.eq(tries + 1));
+            Ok(diesel::update(row).set(set).execute(connection)? == 1)
+        })?;
+        if !claimed {
+            return self.claim_unconfirmed(now);
+        }
+        let body = body.ok_or(StoreError::Value("notice.body"))?;
+        let Body { to, .. } = self.keys.open_json(&format!("notice:{id}"), &body)?;
+        Ok(Some(Unconfirmed {
+            id: id.parse().map_err(|_| StoreError::Value("notice.id"))?,
+            to,
+            remote: remote.unwrap_or_default(),
+            sent_at: sent_at.map(crate::time::instant).unwrap_or(now),
+        }))
+    }
+
+    /// The newest notices to an applicant, without their words.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn notices_to(&self, owner: ApplicantId, most: i64) -> Result<Vec<NoticeRow>, StoreError> {
+        type Row = (String, String, String, String, Option<chrono::NaiveDateTime>);
+        let rows: Vec<Row> = self.read(|connection| {
+            Ok(notice::table
+                .filter(notice::applicant_id.eq(owner.to_string()))
+                .order(notice::id.desc())
+                .select((notice::channel, notice::kind, notice::state, notice::answer, notice::sent_at))
+                .limit(most)
+                .load(connection)?)
+        })?;
+        rows.into_iter()
+            .map(|(channel, kind, state, answer, sent_at)| {
+                Ok(NoticeRow {
+                    channel: Channel::from_code(&channel).ok_or(StoreError::Value("notice.channel"))?,
+                    kind,
+                    state,
+                    answer,
+                    sent_at: sent_at.map(crate::time::instant),
+                })
+            })
+            .collect()
     }
 
     /// It was refused for good: address and words are destroyed.

@@ -103,6 +103,34 @@ diesel::table! {
         tries -> Integer,
         answer -> Text,
         body -> Nullable<Binary>,
+        remote -> Nullable<Text>,
+        sent_at -> Nullable<Timestamp>,
+        look_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    material_table (version) {
+        version -> BigInt,
+        made_at -> Timestamp,
+        made_by -> Text,
+        body -> Text,
+    }
+}
+
+diesel::table! {
+    setting (name) {
+        name -> Text,
+        value -> Text,
+    }
+}
+
+diesel::table! {
+    past (application_id, version) {
+        application_id -> Text,
+        version -> BigInt,
+        at -> Timestamp,
+        body -> Binary,
     }
 }
 

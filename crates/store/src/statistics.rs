@@ -54,6 +54,29 @@ impl Durations {
     }
 }
 
+/// How often two evaluations of one case came to the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgreementRow {
+    /// An officer's id, or a country's alpha-2 code.
+    pub of: String,
+    /// Cases that were evaluated twice.
+    pub pairs: i64,
+    /// Those in which both agreed.
+    pub agreed: i64,
+}
+
+fn agreements(counts: impl Iterator<Item = (String, String, i64)>) -> Vec<AgreementRow> {
+    let mut rows: std::collections::BTreeMap<String, AgreementRow> = std::collections::BTreeMap::new();
+    for (of, kind, count) in counts {
+        let row = rows.entry(of.clone()).or_insert(AgreementRow { of, pairs: 0, agreed: 0 });
+        row.pairs += count;
+        row.agreed += if kind == "evaluations-agree" { count } else { 0 };
+    }
+    let mut rows: Vec<_> = rows.into_values().collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.pairs));
+    rows
+}
+
 /// Ages of open cases in days: up to, from one bound to the next, and beyond the last.
 pub const AGES: [i64; 4] = [7, 14, 30, 60];
 
@@ -159,6 +182,36 @@ impl Store {
         })?;
         let days = rows.into_iter().filter_map(|row| Some((row.a.parse().ok()?, row.count)));
         Ok(Durations(days.collect()))
+    }
+
+    /// How far evaluators agreed, where a case was evaluated twice: by officer, then by country.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn agreement(
+        &self,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> Result<(Vec<AgreementRow>, Vec<AgreementRow>), StoreError> {
+        let select = |what: &str, one: &str, two: &str| {
+            format!(
+                "SELECT {what} AS a, timeline.kind AS b, COUNT(*) AS count FROM timeline \
+                 JOIN application ON application.id = timeline.application_id \
+                 WHERE timeline.kind IN ('evaluations-agree', 'evaluations-differ') \
+                 AND timeline.at >= {one} AND timeline.at < {two} GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 2000"
+            )
+        };
+        let [pairs, countries] = ["timeline.detail || ' ' || timeline.by_whom", "COALESCE(application.country, '')"]
+            .map(|what| {
+                self.read(|connection| ask(connection, &select(what, "?", "?"), &select(what, "$1", "$2"), from, to))
+            });
+        // The one wrote the first, the other the second: the pair counts for both.
+        let officers = pairs?.into_iter().flat_map(|row| {
+            let ids: Vec<String> = row.a.split(' ').map(|id| id.trim_start_matches("staff:").to_owned()).collect();
+            ids.into_iter().map(move |id| (id, row.b.clone(), row.count)).collect::<Vec<_>>()
+        });
+        let countries = countries?.into_iter().map(|row| (row.a, row.b, row.count));
+        Ok((agreements(officers), agreements(countries)))
     }
 
     /// How many open cases of each stage are how old, by the bounds of [`AGES`].

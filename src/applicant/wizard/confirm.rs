@@ -59,7 +59,7 @@ pub fn sections(ctx: &Ctx, me: &Applicant, application: &Application, change: bo
             dl class="rows" {
                 @for rule in slots(application, &me.account.nationality, ctx.today()) {
                     @let images: Vec<_> = application.materials.iter().filter(|image| image.slot == rule.slot && image.purpose == Purpose::Application).collect();
-                    div { dt { (ctx.t(&format!("slot-{}", rule.slot))) } dd {
+                    div { dt { (ctx.slot(&rule.slot)) } dd {
                         @if images.is_empty() { (ctx.t("not-given")) }
                         @else if !change { (ctx.with("images-count", &[("count", &images.len().to_string())])) }
                         @for image in images.iter().filter(|_| change) {
@@ -100,7 +100,7 @@ fn page(ctx: &Ctx, me: &Applicant, application: &Application, shown: &Shown) -> 
 /// What an officer would probably ask for, each with the way to mend it.
 fn likely(ctx: &Ctx, me: &Applicant, application: &Application) -> Markup {
     let found = concerns(application, &me.account.nationality, ctx.today());
-    let slot = |slot: &str| ctx.t(&format!("slot-{slot}"));
+    let slot = |slot: &str| ctx.slot(slot);
     let words = |concern: &Concern| match concern {
         Concern::Image { slot: of, file, advice } => {
             let why = ctx.t(&format!("advice-{}", advice.code()));

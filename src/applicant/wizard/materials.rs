@@ -57,7 +57,7 @@ fn page(ctx: &Ctx, me: &Applicant, application: &Application, shown: &Shown) -> 
             @if !shown.errors.is_empty() {
                 div class="summary" role="alert" tabindex="-1" {
                     h2 { (ctx.t("error-summary")) }
-                    ul { @for error in &shown.errors { li { a href={"#slot-" (error.field)} { (ctx.t(&format!("slot-{}", error.field))) "：" (error_words(ctx, error)) } } } }
+                    ul { @for error in &shown.errors { li { a href={"#slot-" (error.field)} { (ctx.slot(&error.field)) "：" (error_words(ctx, error)) } } } }
                 }
             }
             p { (ctx.t("materials-words")) }
@@ -132,15 +132,15 @@ fn slot(ctx: &Ctx, application: &Application, rule: &SlotRule, shown: &Shown) ->
     let most = rule.most.to_string();
     html! {
         section id={"slot-" (name)} class={"slot slot-" (state)} aria-labelledby={"slot-" (name) "-title"} {
-            h2 id={"slot-" (name) "-title"} { (ctx.t(&format!("slot-{name}")))
+            h2 id={"slot-" (name) "-title"} { (ctx.slot(name))
                 " " span class="tag" { (ctx.t(if rule.need == SlotNeed::Required { "slot-required" } else { "slot-advised" })) } }
-            p class="hint" { (ctx.t(&format!("slot-{name}-hint"))) " " (ctx.with("slot-most", &[("most", &most)])) }
+            p class="hint" { (ctx.slot_hint(name)) " " (ctx.with("slot-most", &[("most", &most)])) }
             @if name == "authorisation" { p { a href={"/apply/" (application.id) "/authorisation"} target="_blank" rel="noopener" { (ctx.t("authorisation-link")) } } }
             @if let Some(error) = error { p class="error" { (error_words(ctx, error)) } }
             @if !images.is_empty() { ul class="images" { @for (at, image) in images.iter().enumerate() { li { (receipt(ctx, application, image, at > 0)) } } } }
             @if images.len() < rule.most {
                 (upload::form(ctx, &format!("/apply/{}/materials/{name}", application.id), name, "image/jpeg,image/png", rule.most > 1))
-                form method="post" action={"/apply/" (application.id) "/phone/" (name)} { (token(ctx)) button class="link" { (ctx.t("phone-title")) span class="hidden" { " " (ctx.t(&format!("slot-{name}"))) } } }
+                form method="post" action={"/apply/" (application.id) "/phone/" (name)} { (token(ctx)) button class="link" { (ctx.t("phone-title")) span class="hidden" { " " (ctx.slot(name)) } } }
             }
         }
     }

@@ -26,7 +26,7 @@ use crate::web::layout::{Page, token};
 use crate::web::posted::Posted;
 use crate::web::qr;
 
-fn rule<'a>(ctx: &Ctx, me: &Applicant, application: &Application, slot: &str) -> Result<&'a SlotRule, Rejection> {
+fn rule<'a>(ctx: &Ctx, me: &Applicant, application: &'a Application, slot: &str) -> Result<&'a SlotRule, Rejection> {
     let asked = slots(application, &me.account.nationality, ctx.today());
     asked.into_iter().find(|rule| rule.slot == slot).ok_or(Rejection::NotFound)
 }
@@ -49,7 +49,7 @@ pub async fn invite(ctx: Ctx, path: web::Path<(String, String)>, _: Posted) -> A
         StepName::Materials,
         Page::new(title(&ctx, StepName::Materials)),
         &html! {
-            h2 { (ctx.t("phone-title")) "：" (ctx.t(&format!("slot-{slot}"))) }
+            h2 { (ctx.t("phone-title")) "：" (ctx.slot(&slot)) }
             p { (ctx.t("phone-words")) }
             (qr::code(&address, &ctx.t("phone-scan")))
             // For whoever reads this page without a camera: the same address.
@@ -107,11 +107,11 @@ pub async fn show(ctx: Ctx, link: web::Path<String>) -> Answer {
 
 fn page(ctx: &Ctx, link: &str, application: &Application, slot: &str, errors: &[FieldError]) -> HttpResponse {
     let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    Page::new(ctx.t(&format!("slot-{slot}"))).status(status).show(
+    Page::new(ctx.slot(slot)).status(status).show(
         ctx,
         html! {
-            h1 { (ctx.t(&format!("slot-{slot}"))) }
-            p class="hint" { (ctx.t(&format!("slot-{slot}-hint"))) }
+            h1 { (ctx.slot(slot)) }
+            p class="hint" { (ctx.slot_hint(slot)) }
             @for error in errors { p class="error" { (error_words(ctx, error)) } }
             // Names and states alone: who holds the phone sees no papers that were sent before.
             ul { @for image in of_slot(application, slot) {

@@ -1,0 +1,130 @@
+//! What others tell us of notices that were sent (R2.15): delivery receipts of the SMS provider, mails that bounced.
+//!
+//! Both come unsigned: the address holds a key that nobody can guess, and what they say is a hint that changes nothing
+//! but how a notice is shown.
+
+use actix_web::{HttpResponse, web};
+use domain::Rejection;
+use domain::ids::NoticeId;
+use gateways::sms::{Fate, Receipt};
+use mail_parser::{MessageParser, MimeHeaders, PartType};
+use serde_json::json;
+use store::Delivery;
+
+use crate::web::Answer;
+use crate::web::ctx::Ctx;
+
+/// Receipts that are read of one push.
+const RECEIPTS_MOST: usize = 1_000;
+
+/// The address under which receipts and bounces come, without a slash at its end; operators give it to the providers.
+pub fn address(ctx: &Ctx) -> String {
+    format!("{}/notices/{}", ctx.site().origin, key(&ctx.site().tree.world.store))
+}
+
+/// The part that nobody can guess.
+pub fn key(store: &store::Store) -> String {
+    store.keys().sign("notice-hook", "1")
+}
+
+fn let_in(ctx: &Ctx, given: &str) -> Result<(), Rejection> {
+    if given == key(&ctx.site().tree.world.store) { Ok(()) } else { Err(Rejection::NotFound) }
+}
+
+/// `POST /notices/{key}/receipts` (sms.md §4): an array; whatever it holds is taken, so that it is not pushed again.
+pub async fn receipts(ctx: Ctx, path: web::Path<String>, body: web::Bytes) -> Answer {
+    let_in(&ctx, &path)?;
+    let Ok(reports) = serde_json::from_slice::<Vec<Receipt>>(&body) else {
+        return Ok(HttpResponse::BadRequest().json(json!({"code": 1, "msg": "no array of reports"})));
+    };
+    let known: Vec<(NoticeId, String, Delivery)> = reports
+        .into_iter()
+        .take(RECEIPTS_MOST)
+        .filter_map(|report| {
+            let what = match report.fate() {
+                Fate::Failed(code) => Delivery::Failed(code),
+                _ => Delivery::Arrived,
+            };
+            Some((report.out_id.parse().ok()?, report.biz_id, what))
+        })
+        .collect();
+    ctx.db(move |store| {
+        for (id, remote, what) in &known {
+            store.notice_receipt(*id, Some(remote), what)?;
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(HttpResponse::Ok().json(json!({"code": 0, "msg": "接收成功"})))
+}
+
+/// `POST /notices/{key}/bounces`: a delivery status notification (RFC 3464), as a mail server hands it on.
+pub async fn bounces(ctx: Ctx, path: web::Path<String>, body: web::Bytes) -> Answer {
+    let_in(&ctx, &path)?;
+    if let Some((id, status)) = bounced(&body) {
+        ctx.db(move |store| store.notice_receipt(id, None, &Delivery::Failed(status))).await?;
+    }
+    // What is no bounce of ours is nobody's to send again.
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Which notice bounced for good, and the status code that says why.
+fn bounced(raw: &[u8]) -> Option<(NoticeId, String)> {
+    let mail = MessageParser::default().parse(raw)?;
+    if mail.content_type()?.subtype() != Some("report") {
+        return None;
+    }
+    let (mut id, mut status, mut failed) = (None, String::new(), false);
+    for part in &mail.parts {
+        let text = match &part.body {
+            PartType::Message(inner) => {
+                id = id.or_else(|| ours(inner.message_id()?));
+                continue;
+            }
+            PartType::Multipart(_) => continue,
+            _ => String::from_utf8_lossy(part.contents()).into_owned(),
+        };
+        for line in text.lines() {
+            let Some((name, value)) = line.split_once(':') else { continue };
+            match name.trim().to_ascii_lowercase().as_str() {
+                "action" => failed |= value.trim().eq_ignore_ascii_case("failed"),
+                "status" if status.is_empty() => {
+                    status = value.chars().filter(|c| c.is_ascii_digit() || *c == '.').take(12).collect();
+                }
+                "message-id" => id = id.or_else(|| ours(value)),
+                _ => {}
+            }
+        }
+    }
+    id.filter(|_| failed).map(|id| (id, status))
+}
+
+/// The notice that a message id names, if it is one of ours.
+fn ours(message_id: &str) -> Option<NoticeId> {
+    message_id.trim().trim_matches(['<', '>']).strip_suffix("@renzheng")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn bounce(action: &str, id: &str) -> String {
+        format!(
+            "Subject: failed\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\r\n\r\n\
+             --b\r\nContent-Type: text/plain\r\n\r\nno\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n\
+             Reporting-MTA: dns; mx.example\r\n\r\nFinal-Recipient: rfc822; a@example.com\r\nAction: {action}\r\nStatus: 5.1.1\r\n\r\n\
+             --b\r\nContent-Type: message/rfc822\r\n\r\nSubject: x\r\nMessage-ID: <{id}@renzheng>\r\n\r\nhello\r\n--b--\r\n"
+        )
+    }
+
+    #[test]
+    fn r2_15_a_bounce_names_its_notice() {
+        let id = NoticeId::fresh();
+        assert_eq!(bounced(bounce("failed", &id.to_string()).as_bytes()), Some((id, "5.1.1".into())));
+        assert_eq!(bounced(bounce("delayed", &id.to_string()).as_bytes()), None, "it may still arrive");
+        assert_eq!(bounced(bounce("failed", "somebody-else").as_bytes()), None);
+        assert_eq!(bounced(b"From: a\r\n\r\nhello"), None);
+        assert_eq!(bounced(&[0xff, 0x00, 0x80]), None);
+    }
+}

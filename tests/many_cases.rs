@@ -170,6 +170,14 @@ fn ask_everything(store: &Store) {
     store.claim_material(now).unwrap();
     store.claim_certificate(5, now).unwrap();
     store.claim_notice(domain::effects::Channel::Sms, now).unwrap();
+    store.claim_unconfirmed(now).unwrap();
+    store.notices_to(case.applicant, 10).unwrap();
+    store.notices_waiting().unwrap();
+    store.materials_table().unwrap();
+    store.materials_versions(10).unwrap();
+    store.setting("second-share").unwrap();
+    let _ = store.case_at(case.applicant, case.application, now);
+    store.agreement(now - chrono::TimeDelta::days(30), now).unwrap();
     store.refunds(RefundState::Asked, None, 10).unwrap();
     store.refunds(RefundState::Asked, Some((now, domain::ids::RefundId::fresh())), 10).unwrap();
     store.count_refunds(RefundState::Asked).unwrap();

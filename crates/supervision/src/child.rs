@@ -1,7 +1,9 @@
 //! What an application writes: a child, the messages that it receives, and what it may do while it lives.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use actix::{ActorFutureExt, AsyncContext};
 use chrono::{DateTime, Utc};
 
 use crate::clock::Clock;
+use crate::exit::Failure;
 use crate::mailbox::Mailbox;
 use crate::restart::{Backoff, Intensity, Restart};
 use crate::slot::{Core, Slot};
@@ -17,6 +20,41 @@ use crate::slot::{Core, Slot};
 pub trait Message: Send + 'static {
     /// What comes back.
     type Answer: Send + 'static;
+
+    /// Whether an operator may send it again when it was dropped unopened. Only for messages that do no harm twice and
+    /// hold no personal data, for their content is kept.
+    const RETRIABLE: bool = false;
+}
+
+/// Where an incarnation says which row it is working on, so that a crash names it. Clones are handles to the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Desk {
+    row: Rc<RefCell<String>>,
+}
+
+impl Desk {
+    /// Work on `row` begins (`kind:id`; never personal data).
+    pub fn take_up(&self, row: impl std::fmt::Display) {
+        *self.row.borrow_mut() = row.to_string();
+    }
+
+    /// Nothing is being worked on.
+    pub fn clear(&self) {
+        self.row.borrow_mut().clear();
+    }
+
+    pub(crate) fn row(&self) -> String {
+        self.row.borrow().clone()
+    }
+}
+
+/// What an incarnation is told of the crash that made it necessary.
+#[derive(Debug, Clone)]
+pub struct Crash {
+    /// The row on the desk; empty when there was none.
+    pub row: String,
+    /// What is known of the panic.
+    pub failure: Failure,
 }
 
 /// The part of an actor that an application writes; it is made anew after each failure.
@@ -159,6 +197,16 @@ impl<C: Child> Scope<'_, C> {
     /// Which incarnation this is, from 1.
     pub fn epoch(&self) -> u64 {
         self.core.epoch
+    }
+
+    /// The desk of this incarnation.
+    pub fn desk(&mut self) -> Desk {
+        self.core.desk.get_or_insert_with(Desk::default).clone()
+    }
+
+    /// The crash that made this incarnation necessary, if one did. It is told once.
+    pub fn last_crash(&mut self) -> Option<Crash> {
+        self.core.last_crash.take().map(|crash| *crash)
     }
 
     /// Ends the child in good order once this letter is done.

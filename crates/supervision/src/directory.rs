@@ -10,11 +10,12 @@ use chrono::TimeDelta;
 
 use crate::child::{Child, Message, Policy, Receive};
 use crate::exit::ExitReason;
-use crate::mailbox::{AskError, Mailbox, Refused};
+use crate::mailbox::{AskError, Mailbox, Refused, Steer};
 use crate::restart::{Backoff, Intensity, Restart, Window};
 use crate::slot::{Control, Order, Seed, Slot};
 use crate::supervisor::{Parent, Supervisor};
 use crate::system::{Group, System};
+use crate::tally::{Tally, Totals};
 use crate::vitals::{State, Vitals};
 
 const SHARDS: usize = 64;
@@ -52,9 +53,17 @@ struct Inner<K, C: Child> {
     idle: TimeDelta,
     policy: Arc<Policy>,
     make: Arc<dyn Fn(&K) -> C + Send + Sync>,
-    shards: Vec<Mutex<HashMap<K, Mailbox<C>>>>,
+    shards: Vec<Mutex<Shard<K, C>>>,
     drops: Arc<Drops>,
+    tally: Arc<Tally>,
     system: System,
+}
+
+/// A part of the children.
+struct Shard<K, C: Child> {
+    here: HashMap<K, Mailbox<C>>,
+    /// Put away, and not gone yet: one of the same key begins when they are.
+    leaving: HashMap<K, Arc<Vitals>>,
 }
 
 /// Counts the children that had to be dropped.
@@ -97,13 +106,14 @@ where
             idle: TimeDelta::from_std(idle).unwrap_or(TimeDelta::MAX),
             policy: Arc::new(Policy { restart: Restart::Permanent, intensity, backoff, bound }),
             make: Arc::new(make),
-            shards: (0..SHARDS).map(|_| Mutex::new(HashMap::new())).collect(),
+            shards: (0..SHARDS).map(|_| Mutex::new(Shard { here: HashMap::new(), leaving: HashMap::new() })).collect(),
             drops: Arc::new(Drops {
                 intensity: drops,
                 window: Mutex::new(Window::default()),
                 supervisor: Arc::clone(supervisor),
                 system: system.clone(),
             }),
+            tally: Arc::default(),
             system: system.clone(),
         });
         system.register(Arc::clone(&inner) as Arc<dyn Group>);
@@ -115,30 +125,36 @@ where
         self.inner.name
     }
 
-    fn mailbox(&self, key: &K) -> Mailbox<C> {
-        let inner = &self.inner;
+    fn hash(key: &K) -> usize {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
-        let hash = usize::try_from(hasher.finish() >> 1).unwrap_or(0);
-        let Some(shard) = inner.shards.get(hash % SHARDS) else { return self.start(key, hash) };
+        usize::try_from(hasher.finish() >> 1).unwrap_or(0)
+    }
+
+    fn mailbox(&self, key: &K) -> Mailbox<C> {
+        let inner = &self.inner;
+        let hash = Self::hash(key);
+        let Some(shard) = inner.shards.get(hash % SHARDS) else { return self.start(key, hash, None) };
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mailbox) = shard.get(key)
+        if let Some(mailbox) = shard.here.get(key)
             && mailbox.vitals().state() != State::Stopped
         {
             return mailbox.clone();
         }
-        let mailbox = self.start(key, hash);
-        shard.insert(key.clone(), mailbox.clone());
+        let mailbox = self.start(key, hash, shard.leaving.remove(key));
+        shard.here.insert(key.clone(), mailbox.clone());
         mailbox
     }
 
-    fn start(&self, key: &K, hash: usize) -> Mailbox<C> {
+    fn start(&self, key: &K, hash: usize, after: Option<Arc<Vitals>>) -> Mailbox<C> {
         let (make, owned) = (Arc::clone(&self.inner.make), key.clone());
         let seed = Seed {
             name: format!("{}/{key}", self.inner.name),
             policy: Arc::clone(&self.inner.policy),
             make: Box::new(move || make(&owned)),
             parent: Some(Arc::clone(&self.inner.drops) as Arc<dyn Parent>),
+            tally: Arc::clone(&self.inner.tally),
+            after,
         };
         Slot::start(seed, &self.inner.system, &self.inner.system.arbiter_for(hash / SHARDS))
     }
@@ -171,10 +187,27 @@ where
         let _ = self.mailbox(key);
     }
 
+    /// The child of `key` if it is resident, to be steered.
+    pub fn child(&self, key: &K) -> Option<Arc<dyn Steer>> {
+        let hash = Self::hash(key);
+        let shard = self.inner.shards.get(hash % SHARDS)?.lock().unwrap_or_else(PoisonError::into_inner);
+        shard.here.get(key).map(|mailbox| Arc::new(mailbox.clone()) as Arc<dyn Steer>)
+    }
+
+    /// How the children stand, counted as they change.
+    pub fn totals(&self) -> Totals {
+        self.inner.tally.totals()
+    }
+
+    /// The children that are down, suspended, paused or drained, by name.
+    pub fn apart(&self, most: usize) -> Vec<Arc<Vitals>> {
+        self.inner.tally.apart(most)
+    }
+
     /// How many children are resident.
     pub fn len(&self) -> usize {
         let shards = self.inner.shards.iter();
-        shards.map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
+        shards.map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).here.len()).sum()
     }
 
     /// Whether no child is resident.
@@ -188,7 +221,7 @@ where
         for shard in &self.inner.shards {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             let room = most.saturating_sub(residents.len());
-            residents.extend(shard.values().take(room).map(|mailbox| Arc::clone(mailbox.vitals())));
+            residents.extend(shard.here.values().take(room).map(|mailbox| Arc::clone(mailbox.vitals())));
         }
         residents
     }
@@ -199,7 +232,9 @@ where
         let mut put_away = 0;
         for shard in &self.inner.shards {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.retain(|_, mailbox| {
+            let Shard { here, leaving } = &mut *shard;
+            leaving.retain(|_, vitals| vitals.state() != State::Stopped);
+            here.retain(|key, mailbox| {
                 let vitals = mailbox.vitals();
                 if vitals.state() == State::Stopped {
                     return false;
@@ -209,6 +244,7 @@ where
                     put_away += 1;
                     mailbox.control.order(Order::Stop(ExitReason::Passivated));
                     mailbox.obey();
+                    leaving.insert(key.clone(), Arc::clone(mailbox.vitals()));
                     return false;
                 }
                 true
@@ -240,7 +276,7 @@ where
     fn busy(&self) -> usize {
         let mut busy = 0;
         self.each(|mailbox| {
-            busy += usize::from(mailbox.vitals().depth() > 0 && mailbox.vitals().state() != State::Stopped);
+            busy += usize::from(mailbox.vitals().is_busy());
         });
         busy
     }
@@ -255,7 +291,7 @@ where
 impl<K, C: Child> Inner<K, C> {
     fn each(&self, mut act: impl FnMut(&Mailbox<C>)) {
         for shard in &self.shards {
-            shard.lock().unwrap_or_else(PoisonError::into_inner).values().for_each(&mut act);
+            shard.lock().unwrap_or_else(PoisonError::into_inner).here.values().for_each(&mut act);
         }
     }
 }

@@ -1,29 +1,39 @@
 //! One message on its way: its place in the mailbox, its own way back, and a record if nobody opens it.
 
+use std::any::Any;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use crate::child::Message;
-use crate::dead_letters::DeadLetter;
+use crate::dead_letters::Redo;
 use crate::events::EventKind;
 use crate::vitals::Vitals;
 
 /// A place in a mailbox, given back when dropped.
 pub(crate) struct Permit {
     vitals: Arc<Vitals>,
+    /// When the letter came and when it was opened, while somebody watches.
+    came: Option<Instant>,
+    opened: Option<Instant>,
 }
 
 impl Permit {
     /// Wraps a place that was already taken with [`Vitals::enter`].
     pub(crate) fn taken(vitals: Arc<Vitals>) -> Self {
-        Self { vitals }
+        let came = vitals.came();
+        Self { vitals, came, opened: None }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         self.vitals.leave();
+        if let Some(came) = self.came {
+            self.vitals.went(came, self.opened);
+        }
     }
 }
 
@@ -48,29 +58,36 @@ impl<T> Answer<T> {
 /// A message in a mailbox.
 pub(crate) struct Letter<M: Message> {
     content: Option<(M, Answer<M::Answer>)>,
+    /// What the sender was doing: handling belongs to the same trace.
+    span: Span,
+    redo: Redo,
 }
 
 impl<M: Message> Letter<M> {
-    pub(crate) fn new(message: M, sender: Option<oneshot::Sender<M::Answer>>, permit: Permit) -> Self {
+    pub(crate) fn new(message: M, sender: Option<oneshot::Sender<M::Answer>>, permit: Permit, redo: Redo) -> Self {
         let answer = Answer { sender, permit };
-        Self { content: Some((message, answer)) }
+        Self { content: Some((message, answer)), span: Span::current(), redo }
     }
 
     /// Takes the content out; from here on the letter can't become a dead one.
-    pub(crate) fn open(mut self) -> Option<(M, Answer<M::Answer>)> {
-        self.content.take()
+    pub(crate) fn open(mut self) -> Option<(M, Answer<M::Answer>, Span)> {
+        let (message, mut answer) = self.content.take()?;
+        if answer.permit.came.is_some() {
+            answer.permit.opened = Some(Instant::now());
+        }
+        Some((message, answer, std::mem::replace(&mut self.span, Span::none())))
     }
 }
 
 impl<M: Message> Drop for Letter<M> {
     fn drop(&mut self) {
-        if let Some((_, answer)) = self.content.take() {
+        if let Some((message, answer)) = self.content.take() {
             let vitals = &answer.permit.vitals;
             let (system, child) = (vitals.system(), vitals.name().to_owned());
-            let message = std::any::type_name::<M>();
-            let at = system.now();
-            system.emit(EventKind::LetterDead, &child, 0, message, 0);
-            system.dead_letters().record(DeadLetter { at, message, child });
+            let name = std::any::type_name::<M>();
+            system.emit(EventKind::LetterDead, &child, 0, name, 0);
+            let content = M::RETRIABLE.then(|| (Box::new(message) as Box<dyn Any + Send>, self.redo));
+            system.dead_letters().record(system.now(), name, child, content);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The address of a child: bounded, valid over restarts, and honest at once about what it can't take.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,10 +9,10 @@ use actix::prelude::SendError;
 use tokio::sync::oneshot;
 
 use crate::child::{Child, Message, Receive};
-use crate::events::EventKind;
+use crate::events::{Event, EventKind};
 use crate::letter::{Letter, Permit};
-use crate::slot::{Control, Obey, Slot};
-use crate::vitals::{Full, Vitals};
+use crate::slot::{Control, Obey, Order, Slot};
+use crate::vitals::{Full, Hold, State, Vitals};
 
 /// A mailbox did not take a message; here it is back.
 #[derive(Debug, thiserror::Error)]
@@ -104,13 +105,13 @@ impl<C: Child> Mailbox<C> {
             });
         }
         let permit = Permit::taken(Arc::clone(&self.vitals));
-        let letter = Letter::new(message, sender, permit);
+        let letter = Letter::new(message, sender, permit, redo::<C, M>);
         // A letter that was just made has its content, so the last arms are as good as unreachable.
         match self.address.try_send(letter) {
             Ok(()) => Ok(()),
-            Err(SendError::Full(letter)) => letter.open().map_or(Ok(()), |(message, _)| Err(Refused::Full(message))),
+            Err(SendError::Full(letter)) => letter.open().map_or(Ok(()), |(message, ..)| Err(Refused::Full(message))),
             Err(SendError::Closed(letter)) => {
-                letter.open().map_or(Ok(()), |(message, _)| Err(Refused::Closed(message)))
+                letter.open().map_or(Ok(()), |(message, ..)| Err(Refused::Closed(message)))
             }
         }
     }
@@ -174,6 +175,112 @@ impl<C: Child> Mailbox<C> {
         let (sender, answer) = oneshot::channel();
         self.put(message, Some(sender), true)?;
         Ok(answer)
+    }
+}
+
+/// Sends a dead letter's message again. One that is refused is a dead letter anew.
+fn redo<C, M>(content: Box<dyn Any + Send>, to: &dyn Any) -> bool
+where
+    C: Receive<M>,
+    M: Message,
+{
+    let (Ok(message), Some(mailbox)) = (content.downcast::<M>(), to.downcast_ref::<Mailbox<C>>()) else { return false };
+    match mailbox.put(*message, None, true) {
+        Ok(()) => true,
+        Err(Refused::Full(message) | Refused::Closed(message)) => {
+            let (vitals, content) = (mailbox.vitals(), Box::new(message) as Box<dyn Any + Send>);
+            let (system, name) = (vitals.system(), std::any::type_name::<M>());
+            system.dead_letters().record(system.now(), name, vitals.name().to_owned(), Some((content, redo::<C, M>)));
+            false
+        }
+    }
+}
+
+/// A child as an operator has it in hand, whatever letters it understands. `by` stands in the supervision log.
+///
+/// Each act says whether it applied: nothing applies to a child that is gone or about to be.
+pub trait Steer: Send + Sync {
+    /// The child's signs of life.
+    fn vitals(&self) -> &Arc<Vitals>;
+    /// No letter is opened any more; they are taken, up to the bound, and keep.
+    fn pause(&self, by: &str) -> bool;
+    /// No letter is taken any more; those that were are finished.
+    fn drain(&self, by: &str) -> bool;
+    /// Undoes [`Steer::pause`] and [`Steer::drain`].
+    fn resume(&self, by: &str) -> bool;
+    /// A new incarnation now, even in the middle of an exclusive reply (its caller gets [`AskError::Lost`]). A handler
+    /// that never returns can't be broken off.
+    fn renew(&self, by: &str) -> bool;
+    /// Whether a letter that came now would be taken.
+    fn takes_letters(&self) -> bool;
+    /// The mailbox itself.
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<C: Child> Mailbox<C> {
+    fn ordered(&self, kind: EventKind, by: &str) -> bool {
+        let by = by.to_owned();
+        let system = self.vitals.system();
+        system.report(Event { by, ..Event::new(system.now(), kind, self.vitals.name()) });
+        true
+    }
+
+    fn is_ending(&self) -> bool {
+        self.vitals.state() == State::Stopped || self.control.stops() || self.vitals.system().is_ending()
+    }
+}
+
+impl<C: Child> Steer for Mailbox<C> {
+    fn vitals(&self) -> &Arc<Vitals> {
+        &self.vitals
+    }
+
+    fn pause(&self, by: &str) -> bool {
+        if self.is_ending() || self.vitals.hold() == Some(Hold::Paused) {
+            return false;
+        }
+        self.vitals.set_hold(Some(Hold::Paused));
+        // One that gets no letters stands still all the same.
+        self.address.do_send(Obey);
+        self.ordered(EventKind::Paused, by)
+    }
+
+    fn drain(&self, by: &str) -> bool {
+        if self.is_ending() || self.vitals.hold() == Some(Hold::Draining) {
+            return false;
+        }
+        self.vitals.close();
+        self.vitals.set_hold(Some(Hold::Draining));
+        self.control.notify();
+        self.ordered(EventKind::Draining, by)
+    }
+
+    fn resume(&self, by: &str) -> bool {
+        if self.is_ending() || self.vitals.hold().is_none() {
+            return false;
+        }
+        self.vitals.reopen();
+        self.vitals.set_hold(None);
+        self.control.notify();
+        self.ordered(EventKind::Resumed, by)
+    }
+
+    fn renew(&self, by: &str) -> bool {
+        if self.is_ending() {
+            return false;
+        }
+        self.ordered(EventKind::Renewed, by);
+        self.control.order(Order::Break);
+        self.obey();
+        true
+    }
+
+    fn takes_letters(&self) -> bool {
+        self.vitals.has_room()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 

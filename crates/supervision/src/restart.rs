@@ -63,6 +63,11 @@ impl Window {
         (self.crashes.len() <= intensity.restarts).then_some(self.crashes.len())
     }
 
+    /// Whether no crash counts at present: an incarnation that begins now was ordered.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.crashes.is_empty()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.crashes.clear();
     }

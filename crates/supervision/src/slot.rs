@@ -10,25 +10,31 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, SpawnHandle};
+use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use tokio::sync::Notify;
+use tracing::{Instrument, Span};
 
-use crate::child::{Child, Finish, Message, Policy, Receive, Reply, Scope};
-use crate::events::EventKind;
+use crate::child::{Child, Crash, Desk, Finish, Message, Policy, Receive, Reply, Scope};
+use crate::events::{Event, EventKind};
 use crate::exit::{ExitReason, describe};
 use crate::letter::{Answer, Letter};
 use crate::mailbox::Mailbox;
 use crate::restart::{Restart, Window};
 use crate::supervisor::Parent;
 use crate::system::System;
-use crate::vitals::{State, Vitals};
+use crate::tally::Tally;
+use crate::vitals::{Hold, State, Vitals};
 
 type Payload = Box<dyn Any + Send>;
 
 /// What a parent orders its child to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
+    /// A new incarnation once the present letter is done.
     Renew,
+    /// A new incarnation now, whatever is being done.
+    Break,
     Stop(ExitReason),
 }
 
@@ -56,6 +62,20 @@ impl Control {
         self.order.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
+    pub(crate) fn stops(&self) -> bool {
+        matches!(*self.order.lock().unwrap_or_else(PoisonError::into_inner), Some(Order::Stop(_)))
+    }
+
+    /// Ends when the present work is to be broken off.
+    async fn broken(&self) {
+        loop {
+            if *self.order.lock().unwrap_or_else(PoisonError::into_inner) == Some(Order::Break) {
+                return;
+            }
+            self.notify.notified().await;
+        }
+    }
+
     fn take(&self) -> Option<Order> {
         self.order.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -73,6 +93,8 @@ pub(crate) struct Core<C: Child> {
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) control: Arc<Control>,
     pub(crate) epoch: u64,
+    pub(crate) desk: Option<Desk>,
+    pub(crate) last_crash: Option<Box<Crash>>,
     policy: Arc<Policy>,
     make: Box<dyn Fn() -> C + Send>,
     parent: Option<Arc<dyn Parent>>,
@@ -116,11 +138,18 @@ impl<C: Child> Core<C> {
     fn emit(&self, kind: EventKind, detail: &str, backoff_ms: u64) {
         self.system().emit(kind, self.vitals.name(), self.epoch, detail, backoff_ms);
     }
+
+    fn emit_crash(&self, at: DateTime<Utc>, detail: &str, backoff_ms: u64, row: &str) {
+        let event = Event::new(at, EventKind::Crashed, self.vitals.name());
+        let (detail, row) = (detail.to_owned(), row.to_owned());
+        self.system().report(Event { epoch: self.epoch, detail, backoff_ms, row, ..event });
+    }
 }
 
 /// The actor that actix sees.
 pub(crate) struct Slot<C: Child> {
     child: Option<C>,
+    after: Option<Arc<Vitals>>,
     pub(crate) core: Core<C>,
 }
 
@@ -130,12 +159,15 @@ pub(crate) struct Seed<C: Child> {
     pub(crate) policy: Arc<Policy>,
     pub(crate) make: Box<dyn Fn() -> C + Send>,
     pub(crate) parent: Option<Arc<dyn Parent>>,
+    pub(crate) tally: Arc<Tally>,
+    /// One of the same name on the same arbiter that must be gone before this one begins.
+    pub(crate) after: Option<Arc<Vitals>>,
 }
 
 impl<C: Child> Slot<C> {
     /// Starts a slot on `arbiter` and returns its mailbox at once.
     pub(crate) fn start(seed: Seed<C>, system: &System, arbiter: &actix::ArbiterHandle) -> Mailbox<C> {
-        let vitals = Arc::new(Vitals::new(&seed.name, seed.policy.bound, system.clone()));
+        let vitals = Arc::new(Vitals::new(&seed.name, seed.policy.bound, seed.tally, system.clone()));
         let control = Arc::new(Control::default());
         let (theirs, ours) = (Arc::clone(&vitals), Arc::clone(&control));
         // The permits are the bound; actix's own, in force before `started`, must never be the smaller one.
@@ -143,10 +175,13 @@ impl<C: Child> Slot<C> {
         let (sender, receiver) = actix::dev::channel::channel(bound.saturating_add(16));
         let slot = move || Self {
             child: None,
+            after: seed.after,
             core: Core {
                 vitals: theirs,
                 control: ours,
                 epoch: 0,
+                desk: None,
+                last_crash: None,
                 policy: seed.policy,
                 make: seed.make,
                 parent: seed.parent,
@@ -179,7 +214,8 @@ impl<C: Child> Slot<C> {
                     self.core.emit(EventKind::Started, "", 0);
                 } else {
                     self.core.vitals.restarted();
-                    self.core.emit(EventKind::Restarted, "", 0);
+                    let why = if self.core.window.is_clear() { ExitReason::Renewed } else { ExitReason::Panicked };
+                    self.core.emit(EventKind::Restarted, why.name(), 0);
                 }
             }
             Err(payload) => self.crash(&payload, context),
@@ -200,6 +236,8 @@ impl<C: Child> Slot<C> {
         let now = self.core.system().now();
         let failure = describe(payload.as_ref(), now);
         self.discard(context);
+        // The desk belongs to the incarnation; what lay on it goes to the next.
+        let row = self.core.desk.take().map(|desk| desk.row()).unwrap_or_default();
         let detail = format!(
             "{} at {}: {} ({})",
             ExitReason::Panicked.name(),
@@ -207,9 +245,10 @@ impl<C: Child> Slot<C> {
             failure.message,
             failure.reference
         );
+        self.core.last_crash = Some(Box::new(Crash { row: row.clone(), failure: failure.clone() }));
         self.core.vitals.failed(failure);
         if self.core.policy.restart == Restart::Temporary {
-            self.core.emit(EventKind::Crashed, &detail, 0);
+            self.core.emit_crash(now, &detail, 0, &row);
             self.end(ExitReason::Panicked, context);
             return;
         }
@@ -217,7 +256,7 @@ impl<C: Child> Slot<C> {
             Some(nth) => {
                 let delay = self.core.policy.backoff.delay(nth);
                 let backoff_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-                self.core.emit(EventKind::Crashed, &detail, backoff_ms);
+                self.core.emit_crash(now, &detail, backoff_ms, &row);
                 self.core.vitals.set_state(State::BackingOff);
                 if delay.is_zero() {
                     self.begin(context);
@@ -227,7 +266,7 @@ impl<C: Child> Slot<C> {
                 }
             }
             None => {
-                self.core.emit(EventKind::Crashed, &detail, 0);
+                self.core.emit_crash(now, &detail, 0, &row);
                 self.core.emit(EventKind::Escalated, ExitReason::Escalated.name(), 0);
                 self.core.vitals.set_state(State::Suspended);
                 match self.core.parent.clone() {
@@ -257,13 +296,42 @@ impl<C: Child> Slot<C> {
         context.wait(actix::fut::wrap_future::<_, Self>(wait).map(
             |(), slot, context| match slot.core.control.take() {
                 Some(Order::Stop(reason)) => slot.end(reason, context),
-                Some(Order::Renew) => {
+                Some(Order::Renew | Order::Break) => {
                     slot.core.window.clear();
                     slot.begin(context);
                 }
                 None => slot.begin(context),
             },
         ));
+    }
+
+    /// Keeps the mailbox shut as long as the child is paused, then goes on with `then`.
+    fn stand_still(&mut self, then: impl FnOnce(&mut Self, &mut Context<Self>) + 'static, context: &mut Context<Self>) {
+        let (control, vitals) = (Arc::clone(&self.core.control), Arc::clone(&self.core.vitals));
+        let wait = async move {
+            while vitals.hold() == Some(Hold::Paused) && !control.waits() {
+                control.notify.notified().await;
+            }
+        };
+        context.wait(actix::fut::wrap_future::<_, Self>(wait).map(
+            |(), slot, context| match slot.core.control.take() {
+                // What was kept is dropped, and so recorded.
+                Some(Order::Stop(reason)) => slot.end(reason, context),
+                Some(Order::Renew | Order::Break) => {
+                    // What waits last is done first: the new incarnation, then the letter.
+                    slot.stand_still(then, context);
+                    slot.renew(context);
+                }
+                None => then(slot, context),
+            },
+        ));
+    }
+
+    fn renew(&mut self, context: &mut Context<Self>) {
+        self.discard(context);
+        self.core.desk = None;
+        self.core.window.clear();
+        self.begin(context);
     }
 
     fn end(&mut self, reason: ExitReason, context: &mut Context<Self>) {
@@ -304,9 +372,26 @@ impl<C: Child> Slot<C> {
         answer: Answer<T>,
         context: &mut Context<Self>,
     ) {
-        let work = actix::fut::wrap_future::<_, Self>(guard(work));
-        context.wait(work.map(move |outcome, slot, context| {
-            slot.run(context, outcome, move |child, scope, finish| answer.send(finish(child, scope)));
+        let (control, guarded) = (Arc::clone(&self.core.control), guard(work));
+        let work = async move {
+            tokio::select! {
+                biased;
+                outcome = guarded => Some(outcome),
+                () = control.broken() => None,
+            }
+        };
+        context.wait(actix::fut::wrap_future::<_, Self>(work).map(move |outcome, slot, context| match outcome {
+            Some(outcome) => {
+                slot.run(context, outcome, move |child, scope, finish| answer.send(finish(child, scope)));
+            }
+            None => {
+                drop(answer);
+                // The order is obeyed here; its letter will find nothing to do.
+                match slot.core.control.take() {
+                    Some(Order::Stop(reason)) => slot.end(reason, context),
+                    _ => slot.renew(context),
+                }
+            }
         }));
     }
 
@@ -321,6 +406,14 @@ impl<C: Child> Slot<C> {
     }
 }
 
+/// Work in the trace of whoever sent the letter.
+fn within<T: 'static>(
+    span: Span,
+    work: std::pin::Pin<Box<dyn Future<Output = T>>>,
+) -> std::pin::Pin<Box<dyn Future<Output = T>>> {
+    if span.is_disabled() { work } else { Box::pin(work.instrument(span)) }
+}
+
 /// A future whose panic is a value.
 pub(crate) fn guard<F: Future>(work: F) -> impl Future<Output = Result<F::Output, Payload>> {
     AssertUnwindSafe(work).catch_unwind()
@@ -330,7 +423,19 @@ impl<C: Child> Actor for Slot<C> {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        self.begin(context);
+        let Some(after) = self.after.take() else { return self.begin(context) };
+        // It has no letter, and an order to stop: it is gone in a turn or two.
+        let gone = async move {
+            while after.state() != State::Stopped {
+                tokio::task::yield_now().await;
+            }
+        };
+        context.wait(actix::fut::wrap_future::<_, Self>(gone).map(
+            |(), slot, context| match slot.core.control.take() {
+                Some(Order::Stop(reason)) => slot.end(reason, context),
+                _ => slot.begin(context),
+            },
+        ));
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
@@ -346,17 +451,21 @@ where
     type Result = ();
 
     fn handle(&mut self, letter: Letter<M>, context: &mut Self::Context) {
+        if self.core.vitals.hold() == Some(Hold::Paused) {
+            return self.stand_still(move |slot, context| slot.handle(letter, context), context);
+        }
         let Some(child) = self.child.as_mut() else { return };
-        let Some((message, answer)) = letter.open() else { return };
+        let Some((message, answer, span)) = letter.open() else { return };
         let core = &mut self.core;
         core.vitals.opened();
         let reply = catch_unwind(AssertUnwindSafe(|| {
+            let _in_the_senders_trace = span.enter();
             child.receive(message, &mut Scope { core: &mut *core, context: &mut *context })
         }));
         match reply {
             Ok(Reply::Now(result)) => answer.send(result),
-            Ok(Reply::Exclusive(work)) => self.answer_exclusively(work, answer, context),
-            Ok(Reply::Later(work)) => self.answer_later(work, answer, context),
+            Ok(Reply::Exclusive(work)) => self.answer_exclusively(within(span, work), answer, context),
+            Ok(Reply::Later(work)) => self.answer_later(within(span, work), answer, context),
             Err(payload) => {
                 drop(answer);
                 self.crash(&payload, context);
@@ -371,11 +480,8 @@ impl<C: Child> Handler<Obey> for Slot<C> {
     fn handle(&mut self, _: Obey, context: &mut Self::Context) {
         match self.core.control.take() {
             Some(Order::Stop(reason)) => self.end(reason, context),
-            Some(Order::Renew) => {
-                self.discard(context);
-                self.core.window.clear();
-                self.begin(context);
-            }
+            Some(Order::Renew | Order::Break) => self.renew(context),
+            None if self.core.vitals.hold() == Some(Hold::Paused) => self.stand_still(|_, _| {}, context),
             None => {}
         }
     }

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::child::{Child, ChildSpec};
 use crate::events::EventKind;
 use crate::exit::ExitReason;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, Steer};
 use crate::restart::{Intensity, Window};
 use crate::slot::{Control, Order, Seed, Slot};
 use crate::system::System;
+use crate::tally::{Tally, Totals};
 use crate::vitals::Vitals;
 
 /// Whoever is told of an escalation.
@@ -19,7 +20,7 @@ pub(crate) trait Parent: Send + Sync {
 
 /// A child as its parent sees it.
 struct Held {
-    vitals: Arc<Vitals>,
+    steer: Arc<dyn Steer>,
     order: Box<dyn Fn(Order) + Send + Sync>,
 }
 
@@ -30,6 +31,7 @@ pub struct Supervisor {
     window: Mutex<Window>,
     children: Mutex<Vec<Held>>,
     parent: Option<Arc<Supervisor>>,
+    tally: Arc<Tally>,
     system: System,
 }
 
@@ -41,6 +43,7 @@ impl Supervisor {
             window: Mutex::new(Window::default()),
             children: Mutex::new(Vec::new()),
             parent,
+            tally: Arc::default(),
             system,
         })
     }
@@ -53,14 +56,15 @@ impl Supervisor {
     /// Starts a child under this supervisor, on the next arbiter in turn.
     pub fn start<C: Child>(self: &Arc<Self>, spec: ChildSpec<C>) -> Mailbox<C> {
         let parent: Arc<dyn Parent> = Arc::clone(self) as Arc<dyn Parent>;
-        let seed = Seed { name: spec.name, policy: spec.policy, make: spec.make, parent: Some(parent) };
+        let ChildSpec { name, policy, make } = spec;
+        let seed = Seed { name, policy, make, parent: Some(parent), tally: Arc::clone(&self.tally), after: None };
         let mailbox = Slot::start(seed, &self.system, &self.system.next_arbiter());
         let ordered = mailbox.clone();
         let order = Box::new(move |order| {
             ordered.control.order(order);
             ordered.obey();
         });
-        let held = Held { vitals: Arc::clone(mailbox.vitals()), order };
+        let held = Held { steer: Arc::new(mailbox.clone()), order };
         self.children.lock().unwrap_or_else(PoisonError::into_inner).push(held);
         mailbox
     }
@@ -68,12 +72,23 @@ impl Supervisor {
     /// The children's signs of life, in the order of their start.
     pub fn children(&self) -> Vec<Arc<Vitals>> {
         let children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
-        children.iter().map(|held| Arc::clone(&held.vitals)).collect()
+        children.iter().map(|held| Arc::clone(held.steer.vitals())).collect()
+    }
+
+    /// The child of this name, to be steered.
+    pub fn child(&self, name: &str) -> Option<Arc<dyn Steer>> {
+        let children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        children.iter().find(|held| held.steer.vitals().name() == name).map(|held| Arc::clone(&held.steer))
+    }
+
+    /// How the children stand, counted.
+    pub fn totals(&self) -> Totals {
+        self.tally.totals()
     }
 
     pub(crate) fn close(&self) {
         for held in self.children.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            held.vitals.close();
+            held.steer.vitals().close();
         }
     }
 

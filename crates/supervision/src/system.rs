@@ -1,6 +1,6 @@
 //! The whole: clock, journal, dead letters, arbiters, supervisors, and an end in order.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::dead_letters::DeadLetters;
 use crate::events::{Event, EventKind, Journal};
 use crate::restart::Intensity;
 use crate::supervisor::Supervisor;
-use crate::vitals::{State, Vitals};
+use crate::vitals::{Hold, State, Vitals};
 
 /// A running system of supervised children; clones are handles to the same one.
 #[derive(Clone)]
@@ -29,6 +29,19 @@ struct Inner {
     turn: AtomicUsize,
     groups: Mutex<Vec<Arc<dyn Group>>>,
     given_up: watch::Sender<bool>,
+    ending: AtomicBool,
+    watchers: AtomicUsize,
+}
+
+/// As long as this is held, letters are measured.
+pub struct Watch {
+    system: System,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.system.inner.watchers.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Something with children that a shutdown ends.
@@ -49,9 +62,7 @@ impl Group for Supervisor {
     }
 
     fn busy(&self) -> usize {
-        // A suspended child will answer nobody any more.
-        let at_work =
-            |vitals: &&Arc<Vitals>| vitals.depth() > 0 && !matches!(vitals.state(), State::Stopped | State::Suspended);
+        let at_work = |vitals: &&Arc<Vitals>| vitals.is_busy();
         self.children().iter().filter(at_work).count()
     }
 
@@ -82,6 +93,8 @@ impl System {
                 turn: AtomicUsize::new(0),
                 groups: Mutex::new(Vec::new()),
                 given_up: watch::Sender::new(false),
+                ending: AtomicBool::new(false),
+                watchers: AtomicUsize::new(0),
             }),
         }
     }
@@ -127,14 +140,42 @@ impl System {
         handles.get(hash % handles.len().max(1)).cloned().unwrap_or_else(actix::Arbiter::current)
     }
 
-    /// Reports that a row crashed its worker too often and is set aside.
-    pub fn work_parked(&self, child: &str, row: &str) {
-        self.emit(EventKind::WorkParked, child, 0, row, 0);
+    /// Reports that a row crashed its worker too often and is set aside; `why` is the last failure's reference.
+    pub fn work_parked(&self, child: &str, row: &str, why: &str) {
+        let (row, detail) = (row.to_owned(), why.to_owned());
+        self.report(Event { row, detail, ..Event::new(self.now(), EventKind::WorkParked, child) });
+    }
+
+    /// Reports that a row was worked off after all; `by` is who had it tried again, if anybody had.
+    pub fn work_mended(&self, child: &str, row: &str, by: &str) {
+        let (row, by) = (row.to_owned(), by.to_owned());
+        self.report(Event { row, by, ..Event::new(self.now(), EventKind::WorkMended, child) });
     }
 
     pub(crate) fn emit(&self, kind: EventKind, child: &str, epoch: u64, detail: &str, backoff_ms: u64) {
-        let (child, detail) = (child.to_owned(), detail.to_owned());
-        self.inner.journal.record(Event { at: self.now(), kind, child, epoch, detail, backoff_ms });
+        let detail = detail.to_owned();
+        self.report(Event { epoch, detail, backoff_ms, ..Event::new(self.now(), kind, child) });
+    }
+
+    pub(crate) fn report(&self, event: Event) {
+        self.inner.journal.record(event);
+    }
+
+    /// Has letters measured from now on: the age of the oldest, the time that handling takes. Nothing is measured while
+    /// nobody holds a watch.
+    pub fn watch(&self) -> Watch {
+        self.inner.watchers.fetch_add(1, Ordering::Relaxed);
+        Watch { system: self.clone() }
+    }
+
+    /// Whether anybody watches.
+    pub fn is_watched(&self) -> bool {
+        self.inner.watchers.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether the end has begun.
+    pub fn is_ending(&self) -> bool {
+        self.inner.ending.load(Ordering::Relaxed)
     }
 
     pub(crate) fn give_up(&self) {
@@ -152,6 +193,7 @@ impl System {
     ///
     /// `deadline` is on the machine's clock, for a test clock would never get there.
     pub async fn shutdown(&self, deadline: Duration) -> Shutdown {
+        self.inner.ending.store(true, Ordering::Relaxed);
         let until = tokio::time::Instant::now() + deadline;
         let mut groups = self.inner.groups.lock().unwrap_or_else(PoisonError::into_inner).clone();
         groups.reverse();
@@ -179,8 +221,14 @@ impl System {
     }
 }
 
-/// Whether a child is up and at work.
 impl Vitals {
+    /// Whether letters are inside that will be answered: a suspended child answers nobody, a paused one not now.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.depth() > 0
+            && !matches!(self.state(), State::Stopped | State::Suspended)
+            && self.hold() != Some(Hold::Paused)
+    }
+
     /// True unless the child is down, suspended or gone.
     pub fn healthy(&self) -> bool {
         matches!(self.state(), State::Running | State::Starting)

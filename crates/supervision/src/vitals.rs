@@ -1,12 +1,15 @@
 //! What can be seen of a child from outside, without asking it.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
 use crate::exit::Failure;
+use crate::gauge::Gauge;
 use crate::system::System;
+use crate::tally::Tally;
 
 /// The bit of `places` that says: no more letters. The others count the letters inside.
 const SHUT: u32 = 1 << 31;
@@ -27,7 +30,30 @@ pub enum State {
     Stopped = 4,
 }
 
+/// That an operator keeps a child from working.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Hold {
+    /// Letters are taken and keep; none is opened.
+    Paused = 1,
+    /// No letter is taken; those that were are finished.
+    Draining = 2,
+}
+
+impl Hold {
+    /// The word that the console shows.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Paused => "paused",
+            Self::Draining => "draining",
+        }
+    }
+}
+
 impl State {
+    /// Every state, in the order of their numbers.
+    pub const ALL: [Self; 5] = [Self::Starting, Self::Running, Self::BackingOff, Self::Suspended, Self::Stopped];
+
     /// The word that the console shows.
     pub const fn name(self) -> &'static str {
         match self {
@@ -44,7 +70,11 @@ impl State {
 pub struct Vitals {
     system: System,
     name: Box<str>,
+    tally: Arc<Tally>,
+    gauge: OnceLock<Box<Gauge>>,
     state: AtomicU8,
+    /// 0, or the number of a [`Hold`].
+    held: AtomicU8,
     /// Whether a letter was opened since the last sweep.
     used: AtomicBool,
     places: AtomicU32,
@@ -62,8 +92,12 @@ impl std::fmt::Debug for Vitals {
 }
 
 impl Vitals {
-    pub(crate) fn new(name: &str, bound: u32, system: System) -> Self {
+    pub(crate) fn new(name: &str, bound: u32, tally: Arc<Tally>, system: System) -> Self {
+        tally.born();
         Self {
+            tally,
+            gauge: OnceLock::new(),
+            held: AtomicU8::new(0),
             touched: AtomicI64::new(system.now().timestamp()),
             system,
             name: name.into(),
@@ -88,13 +122,26 @@ impl Vitals {
 
     /// Where it stands.
     pub fn state(&self) -> State {
-        match self.state.load(Ordering::SeqCst) {
-            0 => State::Starting,
-            1 => State::Running,
-            2 => State::BackingOff,
-            3 => State::Suspended,
-            _ => State::Stopped,
+        state(self.state.load(Ordering::SeqCst))
+    }
+
+    /// Whether an operator keeps it from working.
+    pub fn hold(&self) -> Option<Hold> {
+        match self.held.load(Ordering::Relaxed) {
+            0 => None,
+            1 => Some(Hold::Paused),
+            _ => Some(Hold::Draining),
         }
+    }
+
+    /// How long the oldest letter inside has been there; only of those that came while somebody watched.
+    pub fn oldest(&self) -> Option<Duration> {
+        self.gauge.get()?.oldest()
+    }
+
+    /// The span within which `percent` of the letters were handled that came while somebody watched.
+    pub fn handled_within(&self, percent: u64) -> Option<Duration> {
+        self.gauge.get()?.within(percent)
     }
 
     /// Letters accepted and not yet answered.
@@ -128,11 +175,35 @@ impl Vitals {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).as_deref().cloned()
     }
 
-    pub(crate) fn set_state(&self, state: State) {
-        self.state.store(state as u8, Ordering::SeqCst);
+    pub(crate) fn set_state(self: &Arc<Self>, after: State) {
+        let before = state(self.state.swap(after as u8, Ordering::SeqCst));
+        if before != after {
+            self.tally.moved(before, after);
+            if !(before == State::Starting && after == State::Running) {
+                self.tally.sort(self);
+            }
+        }
+    }
+
+    pub(crate) fn set_hold(self: &Arc<Self>, hold: Option<Hold>) {
+        self.held.store(hold.map_or(0, |hold| hold as u8), Ordering::SeqCst);
+        self.tally.sort(self);
+    }
+
+    /// A watched letter came.
+    pub(crate) fn came(&self) -> Option<Instant> {
+        self.system.is_watched().then(|| self.gauge.get_or_init(Box::default).came())
+    }
+
+    /// A watched letter was answered or dropped; `opened` says since when it was handled.
+    pub(crate) fn went(&self, came: Instant, opened: Option<Instant>) {
+        if let Some(gauge) = self.gauge.get() {
+            gauge.went(came, opened);
+        }
     }
 
     pub(crate) fn failed(&self, failure: Failure) {
+        self.tally.crashed();
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(failure));
     }
 
@@ -164,6 +235,11 @@ impl Vitals {
         Err(if before & SHUT == 0 { Full::Full } else { Full::Closed })
     }
 
+    /// Whether a letter that came now would be taken.
+    pub(crate) fn has_room(&self) -> bool {
+        self.places.load(Ordering::SeqCst) < self.bound
+    }
+
     pub(crate) fn leave(&self) {
         self.places.fetch_sub(1, Ordering::SeqCst);
     }
@@ -173,10 +249,26 @@ impl Vitals {
         self.places.fetch_or(SHUT, Ordering::SeqCst);
     }
 
+    /// Takes letters again.
+    pub(crate) fn reopen(&self) {
+        self.places.fetch_and(!SHUT, Ordering::SeqCst);
+    }
+
     /// Refuses letters from now on if none is under way: one step, so that no letter can slip in between.
     pub(crate) fn close_if_idle(&self) -> bool {
         self.state() == State::Running
+            && self.hold().is_none()
             && self.places.compare_exchange(0, SHUT, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+}
+
+const fn state(number: u8) -> State {
+    match number {
+        0 => State::Starting,
+        1 => State::Running,
+        2 => State::BackingOff,
+        3 => State::Suspended,
+        _ => State::Stopped,
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use chrono::{TimeZone, Utc};
 use supervision::{
-    AskError, Backoff, Child, ChildSpec, Directory, DirectorySpec, EventKind, Intensity, Mailbox, Message, Receive,
-    Reconciler, Refused, Reply, Restart, Scope, State, Step, System, TestClock, Wake, Work,
+    AskError, Backoff, Child, ChildSpec, Desk, Directory, DirectorySpec, EventKind, Intensity, Mailbox, Message,
+    Receive, Reconciler, Refused, Reply, Restart, Scope, State, Step, System, TestClock, Wake, Work,
 };
 
 #[derive(Clone)]
@@ -445,7 +445,7 @@ struct Rows {
 }
 
 impl Work for Rows {
-    async fn step(self: std::rc::Rc<Self>) -> Step {
+    async fn step(self: std::rc::Rc<Self>, _: Desk) -> Step {
         if self.due.load(Ordering::SeqCst) == 0 {
             return Step::Idle;
         }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpServer, web};
-use actors::{Blocking, DieAt, Faults, Outside, Tree, TreeSettings, World};
+use actors::{Blocking, Disorder, Faults, Outside, Tree, TreeSettings, World};
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use domain::calendar::Calendar;
@@ -104,8 +104,8 @@ pub fn tree(parts: &Parts, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow::
         password_in_notice: parts.password_in_notice,
         sms_templates: parts.sms_templates.clone(),
     };
+    let faults = Arc::new(Faults::new(parts.die_at.as_deref().map(Disorder::parse)));
     Ok(Tree::start(World {
-        store,
         clock,
         calendar,
         outside,
@@ -113,10 +113,14 @@ pub fn tree(parts: &Parts, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow::
         heavy: Blocking::new(2),
         hashing: Blocking::new(2),
         cashbook: documents::Cashbook::new()?,
-        wake: actors::Wakes::default(),
+        wake: actors::Wakes::new(Arc::clone(&faults)),
         changes: tokio::sync::broadcast::Sender::new(256),
         settings,
-        faults: Faults::new(parts.die_at.as_deref().map(DieAt::parse)),
+        faults,
+        troubled: Tree::troubled(&store)?,
+        samples: actors::Samples::default(),
+        commits: std::sync::atomic::AtomicU64::new(0),
+        store,
     })?)
 }
 
@@ -144,6 +148,7 @@ pub async fn serve(site: Arc<Site>, listener: TcpListener, workers: usize) -> an
             .app_data(web::JsonConfig::default().limit(16 * 1024))
             .wrap(from_fn(crate::error::pages))
             .wrap(from_fn(kit::security::headers))
+            .wrap(from_fn(kit::trace::requests))
             .wrap(Compress::default())
             .configure(routes)
     })
@@ -167,7 +172,7 @@ pub async fn serve(site: Arc<Site>, listener: TcpListener, workers: usize) -> an
     });
     handle.stop(true).await;
     let _ = running.await;
-    let end = site.tree.system.shutdown(SHUTDOWN_WITHIN).await;
+    let end = site.tree.end(SHUTDOWN_WITHIN).await;
     tracing::info!(cut_off = end.cut_off, "ended");
     if gave_up {
         bail!("the actor tree gave up: see the supervision log");
@@ -307,6 +312,7 @@ async fn run_serve(config: &Config) -> anyhow::Result<()> {
     let tree = tree(&parts, store(&parts, Utc::now())?, Arc::new(SystemClock))?;
     let mut site = Site::new(tree, parts.site.clone(), gateway, None);
     site.behind_proxy = config.behind_proxy;
+    site.metrics_token = config.metrics_token.clone();
     let site = Arc::new(site);
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
     serve(site, listener, workers).await

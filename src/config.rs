@@ -36,6 +36,10 @@ pub struct Config {
     /// True when a proxy of ours stands in front: its `X-Forwarded-For` then says where requests come from. Optional.
     #[serde(default)]
     pub behind_proxy: bool,
+    /// A word that lets a collector of metrics in from another machine (`Authorization: Bearer …`). Optional: without it
+    /// `/metrics` answers to this machine alone.
+    #[serde(default)]
+    pub metrics_token: Option<String>,
     /// Payments.
     pub union_pay: UnionPayConfig,
     /// Text messages.

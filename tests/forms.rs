@@ -401,6 +401,6 @@ async fn r6_3_nobody_approves_an_own_proposal_and_two_officers_see_the_conflict(
     let mut operator = Visitor::new(&server.site);
     operator.staff("operator").await;
     let page = operator.get("/operator").await;
-    assert!(page.body.contains("payment_reconciler") && page.body.contains("session/"));
+    assert!(page.body.contains("payment_reconciler") && page.body.contains("驻留会话"));
     assert_eq!(operator.get(&case).await.status, 403);
 }

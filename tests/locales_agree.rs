@@ -8,14 +8,19 @@ fn texts(language: &str) -> BTreeMap<String, BTreeSet<String>> {
     let files = std::fs::read_dir(folder).unwrap();
     let text: String = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap() + "\n").collect();
     let lines = text.lines().filter(|line| !line.starts_with('#') && line.contains(" = "));
-    lines
+    let pairs: Vec<(String, BTreeSet<String>)> = lines
         .map(|line| {
             let (key, words) = line.split_once(" = ").unwrap();
             let variables =
                 words.split('$').skip(1).map(|rest| rest.chars().take_while(char::is_ascii_alphanumeric).collect());
             (key.to_owned(), variables.collect())
         })
-        .collect()
+        .collect();
+    let keys: BTreeMap<_, _> = pairs.iter().cloned().collect();
+    for (at, (key, _)) in pairs.iter().enumerate() {
+        assert!(!pairs.iter().skip(at + 1).any(|(other, _)| other == key), "{key} stands in two places");
+    }
+    keys
 }
 
 fn sources(folder: &Path, found: &mut Vec<String>) {
@@ -81,6 +86,16 @@ fn every_computed_key_has_its_text() {
             let group = if field.name == "study_level" { "level" } else { field.name };
             wanted.extend(codes.iter().map(|code| format!("choice-{group}-{code}")));
         }
+    }
+    for queue in store::Queue::ALL {
+        wanted.push(format!("queue-of-{}", queue.code()));
+    }
+    for kind in supervision::EventKind::ALL {
+        wanted.push(format!("event-kind-{}", kind.name().replace('.', "-")));
+    }
+    let acts = actors::Act::ALL.map(actors::Act::code);
+    for act in acts.into_iter().chain(["retry", "discard", "retry-letter", "discard-letter"]) {
+        wanted.extend(["title", "words", "do"].map(|end| format!("steer-{act}-{end}")));
     }
     wanted.extend(domain::case::REASONS.iter().map(|reason| format!("reason-{reason}")));
     for outcome in domain::case::Outcome::ALL {

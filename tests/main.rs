@@ -13,6 +13,7 @@ mod joint;
 mod journeys;
 mod locales_agree;
 mod notices;
+mod operator;
 mod recovery;
 mod refunds;
 mod rules;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use supervision::Carried;
 use tokio::sync::Semaphore;
 
 /// A bound on how much blocking work of one kind runs at once.
@@ -28,10 +29,22 @@ impl Drop for Waits {
     }
 }
 
-/// Work was cut off, by a panic in it or because the process ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the blocking work was cut off")]
-pub struct CutOff;
+/// Work was cut off.
+#[derive(thiserror::Error)]
+pub enum CutOff {
+    /// It panicked.
+    #[error("the blocking work panicked")]
+    Panicked(Carried),
+    /// It was never run: the process ends.
+    #[error("the blocking work was never run")]
+    Never,
+}
+
+impl std::fmt::Debug for CutOff {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
 
 impl Blocking {
     /// At most `most` at once.
@@ -50,14 +63,17 @@ impl Blocking {
     /// [`CutOff`] when it panicked or was never run.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, CutOff> {
         let waits = Waits::begin(&self.waiting);
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| CutOff)?;
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| CutOff::Never)?;
         drop(waits);
+        // What is logged there belongs to the request that asked for it.
+        let span = tracing::Span::current();
         tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            work()
+            Carried::catch(|| span.in_scope(work))
         })
         .await
-        .map_err(|_| CutOff)
+        .map_err(|_| CutOff::Never)?
+        .map_err(CutOff::Panicked)
     }
 }
 
@@ -65,7 +81,8 @@ impl Blocking {
 pub async fn run<T: Send + 'static>(blocking: &Blocking, work: impl FnOnce() -> T + Send + 'static) -> T {
     match blocking.run(work).await {
         Ok(done) => done,
-        // The panic has been reported where it happened; here it goes on to whoever waited for it.
-        Err(CutOff) => std::panic::resume_unwind(Box::new("blocking work panicked")),
+        // The panic goes on to whoever waited for the work.
+        Err(CutOff::Panicked(panic)) => panic.go_on(),
+        Err(CutOff::Never) => std::panic::resume_unwind(Box::new("blocking work was never run")),
     }
 }

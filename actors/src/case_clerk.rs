@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use domain::casework::LookAtCase;
-use supervision::{Step, Work};
+use store::{Queue, Task};
+use supervision::{Desk, Step, Work};
 
 use crate::blocking::run;
 use crate::session::{Fault, settled};
@@ -25,7 +26,7 @@ impl CaseClerk {
 }
 
 impl Work for CaseClerk {
-    async fn step(self: Rc<Self>) -> Step {
+    async fn step(self: Rc<Self>, desk: Desk) -> Step {
         let (store, now) = (Arc::clone(&self.world.store), self.world.clock.now());
         let (owner, application) = match run(&self.world.rows, move || store.due_case(now)).await {
             Ok(Some(due)) => due,
@@ -35,7 +36,8 @@ impl Work for CaseClerk {
                 return Step::Idle;
             }
         };
-        self.world.at("case-due");
+        desk.take_up(Task::new(Queue::Case, application));
+        self.world.pass("case-due").await;
         match self.sessions.command(owner, LookAtCase { application }).await {
             Ok(late) => {
                 if late {

@@ -12,8 +12,8 @@ use domain::form;
 use domain::ids::CertificateId;
 use domain::person::Language;
 use locales::Texts;
-use store::DueCertificate;
-use supervision::{Step, Work};
+use store::{DueCertificate, Queue, Task};
+use supervision::{Desk, Step, Work};
 
 use crate::blocking::run;
 use crate::session::{Fault, settled};
@@ -82,7 +82,7 @@ impl CertificateIssuer {
 }
 
 impl Work for CertificateIssuer {
-    async fn step(self: Rc<Self>) -> Step {
+    async fn step(self: Rc<Self>, desk: Desk) -> Step {
         let (store, now) = (Arc::clone(&self.world.store), self.world.clock.now());
         let due = match run(&self.world.rows, move || store.claim_certificate(TRIES_MOST, now)).await {
             Ok(Some(due)) => due,
@@ -92,7 +92,8 @@ impl Work for CertificateIssuer {
                 return Step::Idle;
             }
         };
-        self.world.at("certificate-due");
+        desk.take_up(Task::new(Queue::Certificate, due.certificate.id));
+        self.world.pass("certificate-due").await;
         let id = due.certificate.id;
         let Ok(applicant) = self.sessions.applicant(due.applicant).await else {
             return self.later(id, now, true).await;
@@ -107,7 +108,7 @@ impl Work for CertificateIssuer {
             store.blobs().put(store.keys(), &pdf).map_err(|error| error.to_string())
         })
         .await;
-        self.world.at("certificate-made");
+        self.world.pass("certificate-made").await;
         let document = match made {
             Ok(document) => document,
             Err(error) => {
@@ -119,7 +120,7 @@ impl Work for CertificateIssuer {
         let command = RecordDocument { application: due.application, certificate: due.certificate.id, document };
         match self.sessions.command(due.applicant, command).await {
             Ok(()) => {
-                self.world.at("certificate-recorded");
+                self.world.pass("certificate-recorded").await;
                 Step::Worked
             }
             Err(_) => self.later(id, now, true).await,

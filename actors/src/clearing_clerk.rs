@@ -8,7 +8,8 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domain::clearing::ClearingLine;
 use gateways::GatewayError;
 use gateways::unionpay::clearing;
-use supervision::{Step, Work};
+use store::{Queue, Task};
+use supervision::{Desk, Step, Work};
 
 use crate::blocking::run;
 use crate::session::Fault;
@@ -45,7 +46,7 @@ impl ClearingClerk {
 
     async fn compare(&self, day: NaiveDate, now: DateTime<Utc>) -> Result<usize, String> {
         let lines = self.lines(day, now).await.map_err(|error| error.to_string())?;
-        self.world.at("clearing-fetched");
+        self.world.pass("clearing-fetched").await;
         let store = Arc::clone(&self.world.store);
         run(&self.world.heavy, move || store.keep_clearing_day(day, &lines, now))
             .await
@@ -54,7 +55,7 @@ impl ClearingClerk {
 }
 
 impl Work for ClearingClerk {
-    async fn step(self: Rc<Self>) -> Step {
+    async fn step(self: Rc<Self>, desk: Desk) -> Step {
         let (store, now) = (Arc::clone(&self.world.store), self.world.clock.now());
         if self.not_before.get().is_some_and(|until| now < until) {
             return Step::Idle;
@@ -67,6 +68,7 @@ impl Work for ClearingClerk {
                 return Step::Idle;
             }
         };
+        desk.take_up(Task::new(Queue::Clearing, due));
         match self.compare(due, now).await {
             Ok(found) => {
                 tracing::info!(day = %due, discrepancies = found, "clearing file compared");

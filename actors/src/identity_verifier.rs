@@ -8,8 +8,8 @@ use domain::calendar;
 use domain::verification::{Finding, QR_SECONDS, RecordFinding, Records, VerificationState};
 use gateways::GatewayError;
 use gateways::identity::{FaceRequest, RecordsRequest};
-use store::DueVerification;
-use supervision::{Step, Work};
+use store::{DueVerification, Queue, Task};
+use supervision::{Desk, Step, Work};
 
 use crate::blocking::run;
 use crate::session::{Fault, settled};
@@ -65,7 +65,7 @@ impl IdentityVerifier {
 }
 
 impl Work for IdentityVerifier {
-    async fn step(self: Rc<Self>) -> Step {
+    async fn step(self: Rc<Self>, desk: Desk) -> Step {
         let (store, now) = (Arc::clone(&self.world.store), self.world.clock.now());
         let due = match run(&self.world.rows, move || store.due_verification(now)).await {
             Ok(Some(due)) => due,
@@ -75,7 +75,8 @@ impl Work for IdentityVerifier {
                 return Step::Idle;
             }
         };
-        self.world.at("verification-due");
+        desk.take_up(Task::new(Queue::Verification, due.verification.id));
+        self.world.pass("verification-due").await;
         let finding = match self.look(&due, now).await {
             Ok(finding) => finding,
             Err(error) => {

@@ -10,8 +10,8 @@ use gateways::GatewayError;
 use gateways::mail::Mail;
 use gateways::sms::{Fate, Sent, Sms};
 use locales::Texts;
-use store::Delivery;
-use supervision::{Step, Work};
+use store::{Delivery, Queue, Task};
+use supervision::{Desk, Step, Work};
 
 use crate::blocking::run;
 use crate::session::{Fault, settled};
@@ -142,7 +142,7 @@ impl NotificationDispatcher {
 }
 
 impl Work for NotificationDispatcher {
-    async fn step(self: Rc<Self>) -> Step {
+    async fn step(self: Rc<Self>, desk: Desk) -> Step {
         let (store, now, by) = (Arc::clone(&self.world.store), self.world.clock.now(), self.channel);
         let due = match run(&self.world.rows, move || store.claim_notice(by, now)).await {
             Ok(Some(due)) => due,
@@ -153,9 +153,10 @@ impl Work for NotificationDispatcher {
                 return Step::Idle;
             }
         };
-        self.world.at("notice-claimed");
+        desk.take_up(Task::new(Queue::Notice, due.notice.id));
+        self.world.pass("notice-claimed").await;
         let outcome = self.send(&due.notice, due.tries, now).await;
-        self.world.at("notice-sent");
+        self.world.pass("notice-sent").await;
         let (store, id, kind) = (Arc::clone(&self.world.store), due.notice.id, due.notice.kind.code());
         let tries = due.tries;
         let written = run(&self.world.rows, move || match outcome {
@@ -169,7 +170,7 @@ impl Work for NotificationDispatcher {
             }
             Outcome::Parked(why) => {
                 tracing::error!(notice = %id, kind, why, "notice waits for an operator");
-                store.notice_parked(id, &why)
+                store.notice_parked(&due.notice, &why, now)
             }
             Outcome::Again(why) => {
                 tracing::warn!(notice = %id, kind, why, tries, "notice will be tried again");

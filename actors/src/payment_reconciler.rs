@@ -7,7 +7,8 @@ use chrono::TimeDelta;
 use domain::payment::{AttemptState, GatewayAnswer};
 use domain::settlement::SettleAttempt;
 use gateways::GatewayError;
-use supervision::{Step, Work};
+use store::{Queue, Task};
+use supervision::{Desk, Step, Work};
 
 use crate::blocking::run;
 use crate::session::{Fault, settled};
@@ -26,7 +27,7 @@ impl PaymentReconciler {
 }
 
 impl Work for PaymentReconciler {
-    async fn step(self: Rc<Self>) -> Step {
+    async fn step(self: Rc<Self>, desk: Desk) -> Step {
         let (store, now) = (Arc::clone(&self.world.store), self.world.clock.now());
         let due = match run(&self.world.rows, move || store.due_attempt(now)).await {
             Ok(Some(due)) => due,
@@ -36,7 +37,8 @@ impl Work for PaymentReconciler {
                 return Step::Idle;
             }
         };
-        self.world.at("payment-due");
+        desk.take_up(Task::new(Queue::Payment, due.attempt.id));
+        self.world.pass("payment-due").await;
         let answer: Option<GatewayAnswer> = match self.world.outside.union_pay.query(&due.attempt, now).await {
             Ok(answer) => Some(answer),
             Err(error) => {
@@ -46,7 +48,7 @@ impl Work for PaymentReconciler {
                 None
             }
         };
-        self.world.at("payment-asked");
+        self.world.pass("payment-asked").await;
         let command = SettleAttempt { application: due.application, attempt: due.attempt.id, asked_at: now, answer };
         match self.sessions.command(due.applicant, command).await {
             Ok(state) => {
@@ -54,7 +56,7 @@ impl Work for PaymentReconciler {
                 if state == AttemptState::Surplus {
                     self.world.wake.refunds();
                 }
-                self.world.at("payment-settled");
+                self.world.pass("payment-settled").await;
                 let store = Arc::clone(&self.world.store);
                 let followed = run(&self.world.rows, move || store.notification_followed(due.attempt.id, due.notified));
                 settled(followed.await)

@@ -9,8 +9,8 @@ use domain::refund::{
     ChaseRefund, MoveTransfer, Refund, RefundOrder, RefundState, RefundWord, SettleRefund, TransferStep,
     WriteRefundOrder,
 };
-use store::RefundPlace;
-use supervision::{Step, Work};
+use store::{Queue, RefundPlace, Task};
+use supervision::{Desk, Step, Work};
 
 use crate::blocking::run;
 use crate::session::{Fault, Refusal, settled};
@@ -53,7 +53,7 @@ impl RefundScheduler {
         }
         // Somebody else's turn: it was only to be seen whether it is late.
         let Some((refund, order, payment, give)) = self.prepared(due).await? else { return Ok(()) };
-        self.world.at("refund-written");
+        self.world.pass("refund-written").await;
         let (gateway, now) = (&self.world.outside.union_pay, self.world.clock.now());
         // Given once, right after it was written down. Whoever finds it written asks first: it may have been given by
         // somebody who died before the answer (unionpay.md §8.5).
@@ -62,7 +62,7 @@ impl RefundScheduler {
         } else {
             gateway.query_refund(&order, &payment, now).await
         };
-        self.world.at("refund-given");
+        self.world.pass("refund-given").await;
         let word = answer.unwrap_or_else(|error| {
             tracing::warn!(order = %order.order, %error, "the gateway gave no usable answer about a refund");
             RefundWord::Silence
@@ -70,7 +70,7 @@ impl RefundScheduler {
         let settle = SettleRefund { application: due.application, refund: refund.id, order: order.order.clone(), word };
         let state = self.sessions.command(due.applicant, settle).await?;
         tracing::info!(order = %order.order, state = state.code(), "refund looked at");
-        self.world.at("refund-settled");
+        self.world.pass("refund-settled").await;
         Ok(())
     }
 }
@@ -96,7 +96,7 @@ impl RefundScheduler {
 }
 
 impl Work for RefundScheduler {
-    async fn step(self: Rc<Self>) -> Step {
+    async fn step(self: Rc<Self>, desk: Desk) -> Step {
         match self.follow_batches().await {
             Ok(true) => return Step::Worked,
             Ok(false) => {}
@@ -111,7 +111,8 @@ impl Work for RefundScheduler {
                 return Step::Idle;
             }
         };
-        self.world.at("refund-due");
+        desk.take_up(Task::new(Queue::Refund, due.refund));
+        self.world.pass("refund-due").await;
         match self.look(due).await {
             Ok(()) => Step::Worked,
             Err(refusal) => {

@@ -143,6 +143,7 @@ fn carry_out<C: Command>(
         match world.store.commit(Some(&before), after, effects, moment.now) {
             Ok(Committed { applicant, notices }) => {
                 world.at("committed");
+                world.commits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 if notices {
                     world.wake.notices();
                 }

@@ -1,7 +1,7 @@
 //! The whole tree, in one function, and the world that every actor shares.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -15,10 +15,10 @@ use gateways::identity::IdentityClient;
 use gateways::mail::MailClient;
 use gateways::sms::SmsClient;
 use gateways::unionpay::UnionPay;
-use store::Store;
+use store::{Store, TroubleState};
 use supervision::{
-    AskError, Backoff, ChildSpec, Clock, Directory, DirectorySpec, Intensity, Mailbox, Reconciler, Supervisor, System,
-    Wake,
+    AskError, Backoff, ChildSpec, Clock, Directory, DirectorySpec, Hold, Intensity, Mailbox, Reconciler, Steer,
+    Supervisor, System, Wake, Work,
 };
 use tokio::sync::broadcast;
 
@@ -26,10 +26,14 @@ use crate::blocking::Blocking;
 use crate::case_clerk::CaseClerk;
 use crate::certificate_issuer::CertificateIssuer;
 use crate::clearing_clerk::ClearingClerk;
+use crate::faults::{Effect, Faults};
 use crate::identity_verifier::IdentityVerifier;
+use crate::log_keeper::{Incoming, LogKeeper, flush};
 use crate::notification_dispatcher::NotificationDispatcher;
+use crate::parking::{Parking, Troubled};
 use crate::payment_reconciler::PaymentReconciler;
 use crate::refund_scheduler::RefundScheduler;
+use crate::sampler::{Sampler, Samples};
 use crate::session::{Do, Fault, Load, Refusal, Session};
 use crate::upload_validator::UploadValidator;
 
@@ -46,67 +50,6 @@ pub struct Outside {
     pub mail: MailClient,
     /// Identity.
     pub identity: IdentityClient,
-}
-
-/// The order to die at the nth passage of a named place: `place#n`, or `panic:place#n` to panic there instead.
-#[derive(Debug, Clone)]
-pub struct DieAt {
-    place: String,
-    left: Arc<AtomicI64>,
-    panics: bool,
-}
-
-impl DieAt {
-    /// Reads an order.
-    pub fn parse(text: &str) -> Self {
-        let (panics, rest) = text.strip_prefix("panic:").map_or((false, text), |rest| (true, rest));
-        let (place, nth) = rest.split_once('#').unwrap_or((rest, "1"));
-        let left = Arc::new(AtomicI64::new(nth.parse().unwrap_or(1)));
-        Self { place: place.to_owned(), left, panics }
-    }
-
-    fn reached(&self, place: &str) {
-        if self.place != place || self.left.fetch_sub(1, Ordering::SeqCst) != 1 {
-            return;
-        }
-        tracing::warn!(place, "dying here, as a test ordered");
-        if self.panics {
-            std::panic::resume_unwind(Box::new("ordered by a fault test"));
-        }
-        // As from outside: no unwinding, no handler, no last word.
-        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-        std::process::abort();
-    }
-}
-
-/// The place at which something is to break, if any; it can be set while the tree runs.
-#[derive(Debug, Default)]
-pub struct Faults {
-    armed: AtomicBool,
-    order: Mutex<Option<DieAt>>,
-}
-
-impl Faults {
-    /// Breaks as ordered, or not at all.
-    pub fn new(order: Option<DieAt>) -> Self {
-        Self { armed: AtomicBool::new(order.is_some()), order: Mutex::new(order) }
-    }
-
-    /// Sets or takes back the order.
-    pub fn arm(&self, order: Option<DieAt>) {
-        self.armed.store(order.is_some(), Ordering::SeqCst);
-        *self.order.lock().unwrap_or_else(PoisonError::into_inner) = order;
-    }
-
-    fn at(&self, place: &str) {
-        if !self.armed.load(Ordering::Relaxed) {
-            return;
-        }
-        let order = self.order.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(order) = order {
-            order.reached(place);
-        }
-    }
 }
 
 /// Settings of the tree.
@@ -130,23 +73,38 @@ pub struct TreeSettings {
 #[derive(Default)]
 pub struct Wakes {
     doors: OnceLock<Doors>,
+    faults: Arc<Faults>,
 }
 
 struct Doors {
-    notices: [Mailbox<Reconciler<NotificationDispatcher>>; 2],
-    payments: Mailbox<Reconciler<PaymentReconciler>>,
-    refunds: Mailbox<Reconciler<RefundScheduler>>,
-    clearing: Mailbox<Reconciler<ClearingClerk>>,
-    uploads: Mailbox<Reconciler<UploadValidator>>,
-    identity: Mailbox<Reconciler<IdentityVerifier>>,
-    certificates: Mailbox<Reconciler<CertificateIssuer>>,
-    cases: Mailbox<Reconciler<CaseClerk>>,
+    notices: [Door<NotificationDispatcher>; 2],
+    payments: Door<PaymentReconciler>,
+    refunds: Door<RefundScheduler>,
+    clearing: Door<ClearingClerk>,
+    uploads: Door<UploadValidator>,
+    identity: Door<IdentityVerifier>,
+    certificates: Door<CertificateIssuer>,
+    cases: Door<CaseClerk>,
 }
 
+type Door<W> = Mailbox<Reconciler<Parking<W>>>;
+
 impl Wakes {
+    /// Wake-ups that can be lost on order.
+    pub fn new(faults: Arc<Faults>) -> Self {
+        Self { doors: OnceLock::new(), faults }
+    }
+
+    fn open(&self, place: &str) -> Option<&Doors> {
+        if self.faults.strike(place) == Some(Effect::Drop) {
+            return None;
+        }
+        self.doors.get()
+    }
+
     /// Notices wait.
     pub fn notices(&self) {
-        if let Some(doors) = self.doors.get() {
+        if let Some(doors) = self.open("wake-notices") {
             for door in &doors.notices {
                 door.nudge(Wake);
             }
@@ -155,50 +113,64 @@ impl Wakes {
 
     /// The gateway has something to say.
     pub fn payments(&self) {
-        if let Some(doors) = self.doors.get() {
+        if let Some(doors) = self.open("wake-payments") {
             doors.payments.nudge(Wake);
         }
     }
 
     /// Money waits to go back.
     pub fn refunds(&self) {
-        if let Some(doors) = self.doors.get() {
+        if let Some(doors) = self.open("wake-refunds") {
             doors.refunds.nudge(Wake);
         }
     }
 
     /// A clearing file may be there.
     pub fn clearing(&self) {
-        if let Some(doors) = self.doors.get() {
+        if let Some(doors) = self.open("wake-clearing") {
             doors.clearing.nudge(Wake);
         }
     }
 
     /// Images wait.
     pub fn uploads(&self) {
-        if let Some(doors) = self.doors.get() {
+        if let Some(doors) = self.open("wake-uploads") {
             doors.uploads.nudge(Wake);
         }
     }
 
     /// A verification waits.
     pub fn identity(&self) {
-        if let Some(doors) = self.doors.get() {
+        if let Some(doors) = self.open("wake-identity") {
             doors.identity.nudge(Wake);
         }
     }
 
     /// A day came on which something was set for a case.
     pub fn cases(&self) {
-        if let Some(doors) = self.doors.get() {
+        if let Some(doors) = self.open("wake-cases") {
             doors.cases.nudge(Wake);
         }
     }
 
     /// A certificate waits.
     pub fn certificates(&self) {
-        if let Some(doors) = self.doors.get() {
+        if let Some(doors) = self.open("wake-certificates") {
             doors.certificates.nudge(Wake);
+        }
+    }
+
+    /// Rows of a queue were made due by hand.
+    pub fn queue(&self, queue: store::Queue) {
+        match queue {
+            store::Queue::Notice => self.notices(),
+            store::Queue::Payment => self.payments(),
+            store::Queue::Refund => self.refunds(),
+            store::Queue::Upload => self.uploads(),
+            store::Queue::Certificate => self.certificates(),
+            store::Queue::Verification => self.identity(),
+            store::Queue::Case => self.cases(),
+            store::Queue::Clearing => self.clearing(),
         }
     }
 }
@@ -227,14 +199,27 @@ pub struct World {
     pub changes: broadcast::Sender<ApplicantId>,
     /// Settings.
     pub settings: TreeSettings,
-    /// Kill switch of recovery and fault tests.
-    pub faults: Faults,
+    /// Disorders on order, in tests and in the demo.
+    pub faults: Arc<Faults>,
+    /// Rows that crashed their worker.
+    pub troubled: Troubled,
+    /// What the children did in the last minutes.
+    pub samples: Samples,
+    /// Commits of all sessions since the start.
+    pub commits: AtomicU64,
 }
 
 impl World {
-    /// A named place: recovery tests end the process here, as SIGKILL would, and fault tests the incarnation.
-    pub fn at(&self, place: &str) {
+    /// A named place on a thread that may wait: what was ordered for it happens here.
+    pub(crate) fn at(&self, place: &str) {
         self.faults.at(place);
+    }
+
+    /// The same on an arbiter or a web worker.
+    pub async fn pass(&self, place: &str) {
+        if let Some(Effect::Delay(span)) = self.faults.strike(place) {
+            self.clock.sleep(span).await;
+        }
     }
 }
 
@@ -248,9 +233,94 @@ pub struct Tree {
     pub sessions: Directory<ApplicantId, Session>,
     /// The reconcilers' supervisor.
     pub reconcilers: Arc<Supervisor>,
+    events: Arc<Mutex<Incoming>>,
+}
+
+/// The child that puts idle sessions away, and the one that looks at the others: they hold no rows, so they are not paused.
+const HELPERS: [&str; 2] = ["passivator", "sampler"];
+
+/// The setting that keeps a child paused or drained over a restart of the process.
+fn held_setting(child: &str) -> String {
+    format!("held:{child}")
+}
+
+/// What an operator does to a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// Letters keep.
+    Pause,
+    /// No letter is taken any more.
+    Drain,
+    /// It goes on.
+    Resume,
+    /// A new incarnation now.
+    Restart,
+}
+
+impl Act {
+    /// Every act.
+    pub const ALL: [Self; 4] = [Self::Pause, Self::Drain, Self::Resume, Self::Restart];
+
+    /// The word in addresses, in the audit log and in the keys of texts.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::Drain => "drain",
+            Self::Resume => "resume",
+            Self::Restart => "restart",
+        }
+    }
+
+    /// Reads a word.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|act| act.code() == code)
+    }
+
+    /// Whether it would do anything to a child that is held so.
+    pub fn applies(self, hold: Option<Hold>) -> bool {
+        match self {
+            Self::Pause => hold != Some(Hold::Paused),
+            Self::Drain => hold != Some(Hold::Draining),
+            Self::Resume => hold.is_some(),
+            Self::Restart => true,
+        }
+    }
+}
+
+/// Starts reconcilers under one supervisor, as operators left them.
+struct Starter<'a> {
+    reconcilers: &'a Arc<Supervisor>,
+    world: &'a Arc<World>,
+    system: &'a System,
+}
+
+impl Starter<'_> {
+    fn hold(&self, name: &str) -> Result<Option<Hold>, Fault> {
+        let kept = self.world.store.setting(&held_setting(name)).map_err(Fault::new)?;
+        Ok(match kept.as_deref() {
+            Some("paused") => Some(Hold::Paused),
+            Some("draining") => Some(Hold::Draining),
+            _ => None,
+        })
+    }
+
+    fn start<W: Work>(
+        &self,
+        name: &str,
+        sweep: Duration,
+        make: impl Fn() -> W + Send + 'static,
+    ) -> Result<Door<W>, Fault> {
+        let (world, system, called) = (Arc::clone(self.world), self.system.clone(), name.to_owned());
+        let spec = ChildSpec::new(name, move || Reconciler::new(Parking::new(&called, make(), &world, &system), sweep));
+        Ok(self.reconcilers.start(spec.held(self.hold(name)?)))
+    }
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// An applicant waits in front of the page while their identity is checked.
+const IDENTITY_SWEEP: Duration = Duration::from_millis(700);
+/// How long an event may wait before it is kept.
+const KEEP_EVERY: Duration = Duration::from_millis(300);
 
 impl Tree {
     /// Starts everything: sessions, then the reconcilers that send to them.
@@ -259,6 +329,7 @@ impl Tree {
     /// When the issuer's fonts or templates can't be used.
     pub fn start(world: World) -> Result<Arc<Self>, Fault> {
         let system = System::start(Arc::clone(&world.clock), world.settings.arbiters);
+        let events = Incoming::new(system.journal().subscribe());
         let world = Arc::new(world);
         let root = system.supervisor("root", Intensity { restarts: 5, within: MINUTE }, None);
         let of_sessions =
@@ -283,47 +354,115 @@ impl Tree {
         let sweep = world.settings.sweep;
         let asks = Asks { sessions: sessions.clone() };
 
-        let (shared, to) = (Arc::clone(&world), asks.clone());
-        let payments = reconcilers.start(ChildSpec::new("payment_reconciler", move || {
-            Reconciler::new(PaymentReconciler::new(Arc::clone(&shared), to.clone()), sweep)
-        }));
-        let (shared, to) = (Arc::clone(&world), asks.clone());
-        let refunds = reconcilers.start(ChildSpec::new("refund_scheduler", move || {
-            Reconciler::new(RefundScheduler::new(Arc::clone(&shared), to.clone()), sweep)
-        }));
-        let shared = Arc::clone(&world);
-        let clearing = reconcilers.start(ChildSpec::new("clearing_clerk", move || {
-            Reconciler::new(ClearingClerk::new(Arc::clone(&shared)), sweep)
-        }));
-        let notices = [Channel::Sms, Channel::Mail].map(|channel| {
-            let shared = Arc::clone(&world);
-            reconcilers.start(ChildSpec::new(format!("notification_dispatcher.{}", channel.code()), move || {
-                Reconciler::new(NotificationDispatcher::new(Arc::clone(&shared), channel), sweep)
-            }))
-        });
-        let (shared, to) = (Arc::clone(&world), asks.clone());
-        let uploads = reconcilers.start(ChildSpec::new("upload_validator", move || {
-            Reconciler::new(UploadValidator::new(Arc::clone(&shared), to.clone()), sweep)
-        }));
-        let (shared, to) = (Arc::clone(&world), asks.clone());
-        let identity = reconcilers.start(ChildSpec::new("identity_verifier", move || {
-            Reconciler::new(IdentityVerifier::new(Arc::clone(&shared), to.clone()), Duration::from_millis(700))
-        }));
-        let (shared, to) = (Arc::clone(&world), asks.clone());
-        let cases = reconcilers.start(ChildSpec::new("case_clerk", move || {
-            Reconciler::new(CaseClerk::new(Arc::clone(&shared), to.clone()), sweep)
-        }));
-        let (shared, to) = (Arc::clone(&world), asks);
-        let certificates = reconcilers.start(ChildSpec::new("certificate_issuer", move || {
-            let (shared, to, issuer) = (Arc::clone(&shared), to.clone(), Arc::clone(&issuer));
-            Reconciler::new(CertificateIssuer::new(shared, to, issuer), sweep)
+        let starter = Starter { reconcilers: &reconcilers, world: &world, system: &system };
+        let with = || (Arc::clone(&world), asks.clone());
+
+        let (shared, to) = with();
+        let payments = starter
+            .start("payment_reconciler", sweep, move || PaymentReconciler::new(Arc::clone(&shared), to.clone()))?;
+        let (shared, to) = with();
+        let refunds =
+            starter.start("refund_scheduler", sweep, move || RefundScheduler::new(Arc::clone(&shared), to.clone()))?;
+        let (shared, _) = with();
+        let clearing = starter.start("clearing_clerk", sweep, move || ClearingClerk::new(Arc::clone(&shared)))?;
+        let dispatcher = |channel: Channel| {
+            let (shared, _) = with();
+            let name = format!("notification_dispatcher.{}", channel.code());
+            starter.start(&name, sweep, move || NotificationDispatcher::new(Arc::clone(&shared), channel))
+        };
+        let notices = [dispatcher(Channel::Sms)?, dispatcher(Channel::Mail)?];
+        let (shared, to) = with();
+        let uploads =
+            starter.start("upload_validator", sweep, move || UploadValidator::new(Arc::clone(&shared), to.clone()))?;
+        let (shared, to) = with();
+        let identity = starter.start("identity_verifier", sweep.min(IDENTITY_SWEEP), move || {
+            IdentityVerifier::new(Arc::clone(&shared), to.clone())
+        })?;
+        let (shared, to) = with();
+        let cases = starter.start("case_clerk", sweep, move || CaseClerk::new(Arc::clone(&shared), to.clone()))?;
+        let (shared, to) = with();
+        let certificates = starter.start("certificate_issuer", sweep, move || {
+            CertificateIssuer::new(Arc::clone(&shared), to.clone(), Arc::clone(&issuer))
+        })?;
+        let (shared, incoming) = (Arc::clone(&world), Arc::clone(&events));
+        reconcilers.start(ChildSpec::new("log_keeper", move || {
+            Reconciler::new(LogKeeper::new(Arc::clone(&shared), Arc::clone(&incoming)), KEEP_EVERY)
         }));
         // The doors are opened once; before that a wake-up finds none, and the first sweep does the work.
         let doors = Doors { notices, payments, refunds, clearing, uploads, identity, certificates, cases };
         let _ = world.wake.doors.set(doors);
         let passivator = sessions.clone();
-        reconcilers.start(ChildSpec::new("passivator", move || Passivator { sessions: passivator.clone() }));
-        Ok(Arc::new(Self { system, world, sessions, reconcilers }))
+        reconcilers.start(ChildSpec::new(HELPERS[0], move || Passivator { sessions: passivator.clone() }));
+        let (shared, looked_at) = (Arc::clone(&world), Arc::clone(&reconcilers));
+        reconcilers.start(ChildSpec::new(HELPERS[1], move || Sampler {
+            world: Arc::clone(&shared),
+            reconcilers: Arc::clone(&looked_at),
+        }));
+        Ok(Arc::new(Self { system, world, sessions, reconcilers, events }))
+    }
+
+    /// The rows that are known to have crashed their worker.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn troubled(store: &Store) -> Result<Troubled, Fault> {
+        let mut tasks = Vec::new();
+        for state in [TroubleState::Trying, TroubleState::Parked] {
+            let mut last = None;
+            loop {
+                let page = store.troubles(state, last.as_ref(), 500).map_err(Fault::new)?;
+                let Some(end) = page.last().cloned() else { break };
+                tasks.extend(page.into_iter().map(|trouble| trouble.task));
+                last = Some(end);
+            }
+        }
+        Ok(Troubled::new(tasks))
+    }
+
+    /// The child of this name, if it is resident: a reconciler, or `session/…`.
+    pub fn child(&self, name: &str) -> Option<Arc<dyn Steer>> {
+        match name.strip_prefix("session/") {
+            Some(id) => self.sessions.child(&id.parse().ok()?),
+            None => self.reconcilers.child(name),
+        }
+    }
+
+    /// Whether an act can be done to the child of this name: what holds no rows is restarted at the most.
+    pub fn may(&self, name: &str, act: Act) -> bool {
+        act == Act::Restart || (!HELPERS.contains(&name) && name != "log_keeper")
+    }
+
+    /// The setting and the value that keep an act over a restart of the process; sessions begin anew anyway.
+    pub fn kept_act(&self, name: &str, act: Act) -> Option<(String, &'static str)> {
+        let value = match act {
+            Act::Pause => "paused",
+            Act::Drain => "draining",
+            Act::Resume => "",
+            Act::Restart => return None,
+        };
+        (!name.starts_with("session/")).then(|| (held_setting(name), value))
+    }
+
+    /// Does an act to a child; false when it does not apply any more.
+    pub fn steer(&self, name: &str, act: Act, by: &str) -> bool {
+        let Some(child) = self.child(name).filter(|_| self.may(name, act)) else { return false };
+        match act {
+            Act::Pause => child.pause(by),
+            Act::Drain => child.drain(by),
+            Act::Resume => child.resume(by),
+            Act::Restart => child.renew(by),
+        }
+    }
+
+    /// Ends everything in order, and keeps what the log says of it.
+    pub async fn end(&self, deadline: Duration) -> supervision::Shutdown {
+        let end = self.system.shutdown(deadline).await;
+        let (events, world) = (Arc::clone(&self.events), Arc::clone(&self.world));
+        let flushed = self.world.rows.run(move || flush(&events, &world)).await;
+        if !matches!(flushed, Ok(Ok(()))) {
+            tracing::warn!("the last supervision events are in this log alone");
+        }
+        end
     }
 
     /// Has `id`'s session carry out a command.

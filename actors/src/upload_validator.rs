@@ -12,8 +12,8 @@ use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage, imageops};
-use store::MATERIAL_CRASHES_MOST;
-use supervision::{Step, Work};
+use store::{MATERIAL_CRASHES_MOST, Queue, Task};
+use supervision::{Desk, Step, Work};
 
 use crate::blocking::run;
 use crate::session::{Fault, settled};
@@ -230,7 +230,7 @@ impl UploadValidator {
 }
 
 impl Work for UploadValidator {
-    async fn step(self: Rc<Self>) -> Step {
+    async fn step(self: Rc<Self>, desk: Desk) -> Step {
         let (store, now) = (Arc::clone(&self.world.store), self.world.clock.now());
         let due = match run(&self.world.rows, move || store.claim_material(now)).await {
             Ok(Some(due)) => due,
@@ -240,7 +240,8 @@ impl Work for UploadValidator {
                 return Step::Idle;
             }
         };
-        self.world.at("upload-due");
+        desk.take_up(Task::new(Queue::Upload, due.material.id));
+        self.world.pass("upload-due").await;
         let (store, hash, crashes) = (Arc::clone(&self.world.store), due.material.original.clone(), due.crashes);
         let looked = run(&self.world.heavy, move || {
             if crashes >= MATERIAL_CRASHES_MOST {
@@ -256,7 +257,7 @@ impl Work for UploadValidator {
             })
         })
         .await;
-        self.world.at("upload-judged");
+        self.world.pass("upload-judged").await;
         let verdict = match looked {
             Ok(verdict) => verdict,
             Err(error) => {

@@ -154,9 +154,9 @@ pub async fn notify(ctx: Ctx, form: web::Form<BTreeMap<String, String>>) -> Http
     let order = fields.get("orderId").cloned().unwrap_or_default();
     let about = order.clone();
     let raw: String = serde_json::to_string(&fields).unwrap_or_default().chars().take(MESSAGE_MOST).collect();
-    ctx.site().tree.world.at("notification-arrived");
+    ctx.site().tree.world.pass("notification-arrived").await;
     let kept = ctx.db(move |store| store.keep_gateway_message(&order, &raw, now)).await;
-    ctx.site().tree.world.at("notification-kept");
+    ctx.site().tree.world.pass("notification-kept").await;
     match kept {
         Ok(()) if fields.get("txnType").is_some_and(|kind| kind == "04") => {
             // What it means the scheduler finds out by asking; if this look is lost, its schedule asks anyway.

@@ -18,8 +18,16 @@ pub async fn alive() -> HttpResponse {
 
 /// `GET /readyz`: database, blobs and tree are there, and the process is not about to end.
 pub async fn ready(ctx: Ctx) -> HttpResponse {
+    match unready(&ctx).await {
+        Some(why) => plain(false, why),
+        None => plain(true, "ready"),
+    }
+}
+
+/// What keeps the service from taking requests, if anything does.
+pub async fn unready(ctx: &Ctx) -> Option<&'static str> {
     if ctx.site().is_draining() {
-        return plain(false, "draining");
+        return Some("draining");
     }
     let stores = ctx
         .db(|store| {
@@ -28,11 +36,11 @@ pub async fn ready(ctx: Ctx) -> HttpResponse {
         })
         .await;
     if stores.is_err() {
-        return plain(false, "database or blobs");
+        return Some("database or blobs");
     }
     let children = ctx.site().tree.reconcilers.children();
     if children.iter().any(|child| matches!(child.state(), State::Suspended | State::Stopped)) {
-        return plain(false, "tree");
+        return Some("tree");
     }
-    plain(true, "ready")
+    None
 }

@@ -126,7 +126,7 @@ pub async fn view(
             }
             @if status == StatusCode::CONFLICT { div class="summary" role="alert" { p { (ctx.t("staff-conflict")) } (typed(ctx, shown)) } }
             @if !shown.errors.is_empty() { div class="summary" role="alert" { ul { @for error in &shown.errors { li { (error_words(ctx, error)) } } } } }
-            (live::place(ctx, &live))
+            (crate::web::live::place(ctx, &live))
             (whose_move(ctx, application))
             @if let Some((holder, at)) = work.claimed { p { (ctx.t("claimed-by")) " " strong { (names.of(ctx, holder)) } " " span class="hint" { (instant(ctx, at)) } } }
             @if let Some(hold) = work.hold() { p class="advice" { (ctx.with("held-words", &[("day", &day(ctx, hold.until))])) " " (ctx.t(&format!("hold-reason-{}", hold.reason))) } }

@@ -2,28 +2,21 @@
 //! moved. Server-sent events; without scripts a reload says the same.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use actix_web::HttpResponse;
-use actix_web::http::header;
-use actix_web::web::{self, Bytes};
+use actix_web::web;
 use domain::decision::Seen;
-use domain::ids::{ApplicantId, ApplicationId, StaffId};
+use domain::ids::{ApplicationId, StaffId};
 use domain::staff::{Act, Officer};
-use futures_util::stream;
-use maud::{Markup, html};
+use maud::html;
 use serde::Deserialize;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 
 use crate::staff::case::load;
 use crate::web::Answer;
 use crate::web::ctx::Ctx;
-
-/// After so long without a change a stream looks by itself: another node may have changed something. It also finds out
-/// whether anybody still listens.
-const LOOK_EVERY: Duration = Duration::from_secs(15);
+use crate::web::live::{Wake, stream};
 
 /// Who has which case open.
 #[derive(Default)]
@@ -85,112 +78,6 @@ impl Drop for Seat {
     }
 }
 
-/// The place on a page that a stream fills.
-pub fn place(ctx: &Ctx, address: &str) -> Markup {
-    html! {
-        div class="meeting" role="status" data-hx-sse:connect=(address) data-hx-swap="innerHTML" data-hx-nonce=(ctx.nonce()) {}
-    }
-}
-
-/// One event whose data is a fragment; always some markup, for nothing empty is put into a page.
-fn event(markup: &Markup) -> Bytes {
-    let mut text = String::new();
-    for line in markup.0.lines() {
-        text.push_str("data: ");
-        text.push_str(line);
-        text.push('\n');
-    }
-    text.push('\n');
-    Bytes::from(text)
-}
-
-/// A stream of what `look` sees: sent when it differs from what was sent last. It ends when the service does.
-pub fn stream<L, F>(ctx: &Ctx, woken: Wake, look: L) -> HttpResponse
-where
-    L: Fn() -> F + 'static,
-    F: Future<Output = Option<Markup>> + 'static,
-{
-    struct Running<L> {
-        look: L,
-        woken: Wake,
-        draining: watch::Receiver<bool>,
-        sent: Option<String>,
-        first: bool,
-    }
-    let draining = ctx.site().draining();
-    let running = Running { look, woken, draining, sent: None, first: true };
-    let body = stream::unfold(running, |mut running| async move {
-        loop {
-            if !running.first {
-                tokio::select! {
-                    () = ended(&mut running.draining) => return None,
-                    () = running.woken.wait() => {}
-                    () = tokio::time::sleep(LOOK_EVERY) => {
-                        // A comment: whoever is gone is found out.
-                        running.first = true;
-                        return Some((Ok::<_, Infallible>(Bytes::from_static(b": \n\n")), running));
-                    }
-                }
-            }
-            running.first = false;
-            let seen = (running.look)().await?;
-            if running.sent.as_deref() != Some(seen.0.as_str()) {
-                running.sent = Some(seen.0.clone());
-                return Some((Ok(event(&seen)), running));
-            }
-        }
-    });
-    ctx.seal(
-        HttpResponse::Ok()
-            .content_type("text/event-stream")
-            .insert_header((header::CACHE_CONTROL, "no-store"))
-            // Not compressed: what is said must be heard at once.
-            .insert_header((header::CONTENT_ENCODING, "identity"))
-            .streaming(body),
-    )
-}
-
-/// Returns once the service is about to end.
-async fn ended(draining: &mut watch::Receiver<bool>) {
-    // A sender that is gone is an end, too.
-    let _ = draining.wait_for(|draining| *draining).await;
-}
-
-/// What wakes a stream: commits of applicants, and pages that open or close.
-pub struct Wake {
-    changes: broadcast::Receiver<ApplicantId>,
-    of: Option<ApplicantId>,
-    moved: Option<watch::Receiver<u64>>,
-}
-
-impl Wake {
-    /// Every commit.
-    pub fn any(ctx: &Ctx) -> Self {
-        Self { changes: ctx.site().tree.world.changes.subscribe(), of: None, moved: None }
-    }
-
-    async fn wait(&mut self) {
-        loop {
-            let moved = async {
-                match self.moved.as_mut() {
-                    Some(moved) => moved.changed().await.is_ok(),
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                changed = self.changes.recv() => match changed {
-                    Ok(who) if self.of.is_none_or(|of| of == who) => return,
-                    Ok(_) => {}
-                    // Too many at once to be told one by one: look.
-                    Err(_) => return,
-                },
-                // A meeting that is gone says nothing any more: the interval goes on.
-                alive = moved => if alive { return } else { self.moved = None },
-            }
-        }
-    }
-}
-
 /// What the page showed.
 #[derive(Deserialize)]
 pub struct Known {
@@ -210,11 +97,7 @@ pub async fn case(ctx: Ctx, id: web::Path<String>, known: web::Query<Known>) -> 
     let (applicant, application) = load(&ctx, &id).await?;
     let (owner, key) = (applicant.id, application.id);
     let meeting = ctx.site().meeting();
-    let woken = Wake {
-        changes: ctx.site().tree.world.changes.subscribe(),
-        of: Some(owner),
-        moved: Some(meeting.moved.subscribe()),
-    };
+    let woken = Wake::of(&ctx, owner).or_when(meeting.moved.subscribe());
     let seat = std::rc::Rc::new(meeting.enter(key, &officer));
     let (at, known) = (ctx.clone(), known.into_inner().known);
     Ok(stream(&ctx, woken, move || {

@@ -18,7 +18,6 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use store::{COUNTED_MOST, Holder, QueueCursor, QueueFilter, QueueRow};
 
-use crate::staff::live;
 use crate::staff::people::{anybody, home};
 use crate::web::Answer;
 use crate::web::components::{cursor_instant, day, instant, stage_tag};
@@ -169,7 +168,7 @@ pub async fn show(ctx: Ctx, view: web::Query<View>) -> Answer {
         &ctx,
         html! {
             h1 { (ctx.t("nav-queue")) }
-            (live::place(&ctx, &live))
+            (crate::web::live::place(&ctx, &live))
             p { (ctx.with("staff-hello", &[("name", &officer.name)]))
                 @if officer.may(Act::ViewNumbers) { " " a href="/staff/statistics" { (ctx.t("statistics-title")) } } }
             (search(&ctx, missed))

@@ -24,7 +24,7 @@ use crate::error::Failure;
 use crate::web::site::Site;
 
 /// The headers that pages ask for.
-const HEADERS: [&str; 5] = ["Origin", "Host", "Sec-Fetch-Site", "HX-Request-Type", "X-Forwarded-For"];
+const HEADERS: [&str; 6] = ["Origin", "Host", "Sec-Fetch-Site", "HX-Request-Type", "X-Forwarded-For", "Authorization"];
 /// Passwords that may wait to be hashed: with two at a time, half a second's work.
 const HASHING_QUEUE_MOST: usize = 40;
 /// For so long after the second factor was given, decisions need not ask for it again.
@@ -233,6 +233,11 @@ impl Ctx {
         let forwarded = self.header("X-Forwarded-For").filter(|_| self.site().behind_proxy);
         let last = forwarded.and_then(|hops| hops.rsplit(',').next()).map(|hop| hop.trim().to_owned());
         last.unwrap_or_else(|| self.inner.peer.clone())
+    }
+
+    /// Whether the request comes from this machine itself.
+    pub fn is_local(&self) -> bool {
+        self.inner.peer.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
     /// The token that a form of this browser must carry.

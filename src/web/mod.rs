@@ -6,10 +6,12 @@ pub mod ctx;
 pub mod form;
 pub mod kept;
 pub mod layout;
+pub mod live;
 pub mod posted;
 pub mod qr;
 pub mod security;
 pub mod site;
+pub mod trace;
 
 use actix_web::HttpResponse;
 

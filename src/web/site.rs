@@ -9,6 +9,8 @@ use store::Durations;
 use tokio::sync::watch;
 
 use crate::demo::DemoClock;
+use crate::operator::Looked;
+use crate::operator::metrics::Meters;
 use crate::staff::live::Meeting;
 
 /// Durations with the instant of their counting.
@@ -29,6 +31,12 @@ pub struct Site {
     /// The demo's clock, which can be moved.
     pub demo_clock: Option<Arc<DemoClock>>,
     draining: watch::Sender<bool>,
+    /// Whether an operator looked lately.
+    pub looked: Looked,
+    /// What is counted of requests.
+    pub meters: Meters,
+    /// Who may read the metrics from elsewhere than this machine: whoever knows this word.
+    pub metrics_token: Option<String>,
     /// Who has which case open.
     meeting: Arc<Meeting>,
     /// How long cases of a kind and country took; counted anew each hour.
@@ -49,6 +57,9 @@ impl Site {
             behind_proxy: false,
             demo_clock: None,
             draining: watch::Sender::new(false),
+            looked: Looked::default(),
+            meters: Meters::default(),
+            metrics_token: None,
             meeting: Arc::default(),
             usual: Mutex::default(),
         }

@@ -3,6 +3,7 @@
 mod casework;
 mod joint;
 mod money;
+mod operator;
 
 use domain::person::Language;
 use locales::Texts;

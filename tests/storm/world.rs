@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use actix_web::{App, HttpServer, web};
-use actors::{DieAt, Tree};
+use actors::{Disorder, Tree};
 use chrono::TimeDelta;
 use clap::Parser;
 use domain::applicant::{Account, Applicant};
@@ -141,7 +141,7 @@ impl World {
     }
 
     pub fn break_at(&self, order: Option<&str>) {
-        self.tree.world.faults.arm(order.map(DieAt::parse));
+        self.tree.world.faults.arm(order.map(Disorder::parse));
     }
 
     /// Waits until nothing is due at the present instant and nobody is at work.

@@ -13,6 +13,8 @@ pub struct Visitor {
     http: reqwest::Client,
     pub site: String,
     token: String,
+    /// The birth date of whoever registered last.
+    birth: Option<String>,
 }
 
 /// What came back.
@@ -128,7 +130,7 @@ impl Visitor {
             .redirect(Policy::none())
             .build()
             .unwrap();
-        Self { http, site: site.to_owned(), token: String::new() }
+        Self { http, site: site.to_owned(), token: String::new(), birth: None }
     }
 
     /// The headers of a page.
@@ -204,6 +206,8 @@ impl Visitor {
 
     /// Registers and logs in.
     pub async fn register(&mut self, outside: &Outside, person: &Person) {
+        let digits = |at: std::ops::Range<usize>| &person.number[at];
+        self.birth = Some(format!("{}-{}-{}", digits(6..10), digits(10..12), digits(12..14)));
         let form = person.form();
         let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let seen = outside.messages_to(&person.phone).len();
@@ -257,7 +261,12 @@ impl Visitor {
 
     /// Steps 2 to 6.
     pub async fn fill_in(&mut self, app: &str) {
-        assert!(self.post(&format!("{app}/basic"), &BASIC).await.to.ends_with("/type"));
+        let mut basic = BASIC;
+        if let Some(birth) = self.birth.clone() {
+            let field = basic.iter_mut().find(|(name, _)| *name == "birth_date").unwrap();
+            field.1 = Box::leak(birth.into_boxed_str());
+        }
+        assert!(self.post(&format!("{app}/basic"), &basic).await.to.ends_with("/type"));
         assert!(self.post(&format!("{app}/type"), &[("kind", "foreign")]).await.to.ends_with("/credential"));
         let saved = self.post(&format!("{app}/credential"), &CREDENTIAL).await;
         assert!(saved.to.ends_with("/experience"), "{}", saved.body);

@@ -532,27 +532,6 @@ real-name = Real-name check
 real-name-confirmed = Confirmed by the identity service
 real-name-open = The identity service doesn't know this document: check it by hand
 
-## Operators
-
-operator-title = Machinery
-operator-tree = Supervision tree
-operator-sessions = Resident sessions: { $count }
-operator-child = Child
-operator-state = State
-operator-mailbox = Mailbox
-operator-handled = Handled
-operator-restarts = Restarts
-operator-failure = Last failure
-operator-queues = Queues
-queue-notices = Notices to send
-queue-payments = Payments to confirm
-queue-uploads = Images to check
-queue-certificates = Documents to make
-operator-dead = Dead letters
-operator-log = Supervision log
-operator-event = Event
-operator-detail = Detail
-
 ## Conflict
 
 conflict-title = This step was changed elsewhere
@@ -874,10 +853,6 @@ receipt-verify = Verify at:
 receipt-verdict-valid = This receipt is genuine, and the fee was not given back.
 receipt-verdict-refunded = This receipt is genuine, but the fee was given back.
 ledger-hint = Negative: debit (assets); positive: credit. Together they are zero.
-queue-refunds = Refunds on their way
-operator-alarms = To be looked at
-operator-parked = { $count } payments contradict the gateway and are parked: finance must look.
-operator-certificate = Our UnionPay certificate ends on { $at }: renew it.
 clearing-title = Reconciliation
 clearing-open = Open discrepancies
 clearing-resolved = Resolved

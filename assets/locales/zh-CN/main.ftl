@@ -532,27 +532,6 @@ real-name = 实名认证
 real-name-confirmed = 已由身份服务确认
 real-name-open = 身份服务不支持该证件，须人工核对
 
-## Operators
-
-operator-title = 运行状态
-operator-tree = 监督树
-operator-sessions = 常驻会话：{ $count }
-operator-child = 名称
-operator-state = 状态
-operator-mailbox = 信箱
-operator-handled = 已处理
-operator-restarts = 重启
-operator-failure = 最近一次故障
-operator-queues = 队列
-queue-notices = 待发通知
-queue-payments = 待确认支付
-queue-uploads = 待检查图片
-queue-certificates = 待生成文件
-operator-dead = 死信
-operator-log = 监督日志
-operator-event = 事件
-operator-detail = 详情
-
 ## Conflict
 
 conflict-title = 这一步已在别处被修改
@@ -874,10 +853,6 @@ receipt-verify = 核验网址：
 receipt-verdict-valid = 收讫证明真实，款项未退。
 receipt-verdict-refunded = 收讫证明真实，但款项已经退回。
 ledger-hint = 负数为借方（资产），正数为贷方；合计恒为零。
-queue-refunds = 退款中的退费
-operator-alarms = 需要处理
-operator-parked = 有 { $count } 笔支付与网关答复不符，已搁置，请财务核对。
-operator-certificate = 银联商户证书将于 { $at } 到期，请及时更换。
 clearing-title = 对账
 clearing-open = 未解决的差异
 clearing-resolved = 已解决的差异

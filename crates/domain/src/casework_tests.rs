@@ -379,7 +379,7 @@ fn r6_1_each_role_includes_its_acts_and_no_other() {
         (Role::Finance, &[HandleMoney]),
         (Role::Registrar, &[KeepProgrammes]),
         (Role::Administrator, &[ViewNumbers, Administer]),
-        (Role::Operator, &[ViewMachinery]),
+        (Role::Operator, &[ViewMachinery, SteerMachinery]),
     ];
     assert_eq!(table.len(), Role::ALL.len());
     for (role, included) in table {

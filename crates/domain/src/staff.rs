@@ -78,11 +78,13 @@ pub enum Act {
     Administer,
     /// See the machinery.
     ViewMachinery,
+    /// Pause, drain, resume and restart actors; retry and discard what was set aside.
+    SteerMachinery,
 }
 
 impl Act {
     /// All.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ViewCases,
         Self::Accept,
         Self::Correspond,
@@ -93,6 +95,7 @@ impl Act {
         Self::KeepProgrammes,
         Self::Administer,
         Self::ViewMachinery,
+        Self::SteerMachinery,
     ];
 
     /// Whether `role` includes it.
@@ -107,7 +110,7 @@ impl Act {
             Self::ViewNumbers => matches!(role, Role::Approver | Role::Administrator),
             Self::KeepProgrammes => matches!(role, Role::Registrar),
             Self::Administer => matches!(role, Role::Administrator),
-            Self::ViewMachinery => matches!(role, Role::Operator),
+            Self::ViewMachinery | Self::SteerMachinery => matches!(role, Role::Operator),
         }
     }
 }

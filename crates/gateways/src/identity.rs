@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::acs3::Signable;
-use crate::{GatewayError, http_client};
+use crate::{GatewayError, called, http_client};
 
 /// The signature scheme.
 pub const ALGORITHM: &str = "GOVID1-HMAC-SHA256";
@@ -227,7 +227,7 @@ impl IdentityClient {
         let headers = signed_headers(&host, &date, &nonce, &body);
         let signable = Signable { method: method.as_str(), path, query: &[], headers: &headers, body: &body };
         let authorization = signable.authorization(ALGORITHM, &self.settings.app_id, &self.settings.app_secret);
-        let mut request = self.http.request(method, url).header("Authorization", authorization);
+        let mut request = self.http.request(method.clone(), url).header("Authorization", authorization);
         for (name, value) in headers.iter().filter(|(name, _)| name != "host") {
             request = request.header(name, value);
         }
@@ -237,12 +237,15 @@ impl IdentityClient {
         if !key.is_empty() {
             request = request.header("Idempotency-Key", key);
         }
-        let reply = request.send().await?;
-        let status = reply.status();
-        if status.is_client_error() {
-            return Err(GatewayError::Refused(format!("HTTP {}", status.as_u16())));
-        }
-        Ok(reply.error_for_status()?.json().await?)
+        let answered = async {
+            let reply = request.send().await?;
+            let status = reply.status();
+            if status.is_client_error() {
+                return Err(GatewayError::Refused(format!("HTTP {}", status.as_u16())));
+            }
+            Ok(reply.error_for_status()?.json().await?)
+        };
+        called("identity", method.as_str(), answered).await
     }
 
     async fn post<B: Serialize, T: for<'de> Deserialize<'de>>(

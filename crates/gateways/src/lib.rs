@@ -10,7 +10,8 @@ pub mod sms;
 pub mod unionpay;
 pub mod x509;
 
-use std::time::Duration;
+use std::future::Future;
+use std::time::{Duration, Instant};
 
 /// How long a call may take in all.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -37,6 +38,26 @@ impl From<reqwest::Error> for GatewayError {
         // Without the address: it can hold a phone number.
         Self::Unreachable(error.without_url().to_string())
     }
+}
+
+/// Notes a call in the trace of whoever makes it: which gateway, what was asked, how long it took, how it ended.
+pub(crate) async fn called<T>(
+    gateway: &'static str,
+    action: &str,
+    call: impl Future<Output = Result<T, GatewayError>>,
+) -> Result<T, GatewayError> {
+    let begun = Instant::now();
+    let answer = call.await;
+    let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let outcome = match &answer {
+        Ok(_) => "answered",
+        Err(GatewayError::Unreachable(_)) => "unreachable",
+        Err(GatewayError::Untrusted(_)) => "untrusted",
+        Err(GatewayError::Refused(_)) => "refused",
+        Err(GatewayError::Setup(_)) => "set-up",
+    };
+    tracing::info!(target: "gateway", gateway, action, ms, outcome, "gateway called");
+    answer
 }
 
 pub(crate) fn http_client() -> Result<reqwest::Client, GatewayError> {

@@ -5,7 +5,7 @@ use lettre::message::{Mailbox, MessageBuilder};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
-use crate::{CALL_TIMEOUT, GatewayError};
+use crate::{CALL_TIMEOUT, GatewayError, called};
 
 /// What the client must know.
 #[derive(Debug, Clone)]
@@ -70,10 +70,13 @@ impl MailClient {
             .message_id(Some(format!("<{}@renzheng>", mail.id)))
             .header(ContentType::TEXT_PLAIN);
         let message = message.body(mail.body.to_owned()).map_err(|error| GatewayError::Refused(error.to_string()))?;
-        match self.transport.send(message).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_permanent() => Err(GatewayError::Refused(format!("{:?}", error.status()))),
-            Err(_) => Err(GatewayError::Unreachable("the mail server".into())),
-        }
+        let sent = async {
+            match self.transport.send(message).await {
+                Ok(_) => Ok(()),
+                Err(error) if error.is_permanent() => Err(GatewayError::Refused(format!("{:?}", error.status()))),
+                Err(_) => Err(GatewayError::Unreachable("the mail server".into())),
+            }
+        };
+        called("mail", "send", sent).await
     }
 }

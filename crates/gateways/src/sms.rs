@@ -5,7 +5,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::acs3::Signable;
-use crate::{GatewayError, http_client};
+use crate::{GatewayError, called, http_client};
 
 /// The signature scheme.
 pub const ALGORITHM: &str = "ACS3-HMAC-SHA256";
@@ -224,8 +224,7 @@ impl SmsClient {
         for (name, value) in headers.iter().filter(|(name, _)| name != "host") {
             request = request.header(name, value);
         }
-        let reply = request.send().await?;
-        Ok(reply.json().await?)
+        called("sms", action, async { Ok(request.send().await?.json().await?) }).await
     }
 }
 

@@ -10,6 +10,7 @@ use crate::error::StoreError;
 use crate::schema::certificate;
 use crate::sealing::Keys;
 use crate::time::stored;
+use crate::trouble::{self, Queue, Task};
 
 /// How long a claimed certificate is left to its claimer.
 const LEASE: TimeDelta = TimeDelta::seconds(15);
@@ -45,7 +46,8 @@ pub(crate) fn name_key(keys: &Keys, name: &str) -> String {
 }
 
 impl Store {
-    /// Claims the certificate that has waited longest for its document; tries are counted first.
+    /// Claims the certificate that has waited longest for its document; tries are counted first, and after `crashes_most`
+    /// it is set aside.
     ///
     /// # Errors
     /// When the database fails.
@@ -65,17 +67,22 @@ impl Store {
         );
         let row: Option<Row> = self.read(|connection| {
             let due = certificate::table.filter(certificate::due_at.le(stored(now)));
-            let due = due.filter(certificate::crashes.lt(crashes_most));
             Ok(due.order((certificate::due_at, certificate::id)).select(columns).first(connection).optional()?)
         })?;
         let Some((id, applicant, application, crashes, due, body)) = row else { return Ok(None) };
         let claimed = self.write(|connection| {
+            if crashes >= crashes_most {
+                let why = format!("{crashes} tries");
+                trouble::park(connection, Task::new(Queue::Certificate, &id), "certificate_issuer", &why, now)?;
+                return Ok(false);
+            }
             let row = certificate::table.find(&id).filter(certificate::due_at.eq(due));
             let set = (certificate::due_at.eq(stored(now + LEASE)), certificate::crashes.eq(certificate::crashes + 1));
             Ok(diesel::update(row).set(set).execute(connection)? == 1)
         })?;
         if !claimed {
-            return Ok(None);
+            // Somebody else has it, or it is set aside: the next is looked for.
+            return self.claim_certificate(crashes_most, now);
         }
         Ok(Some(DueCertificate {
             applicant: applicant.parse().map_err(|_| StoreError::Value("certificate.applicant_id"))?,

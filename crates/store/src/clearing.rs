@@ -14,6 +14,7 @@ use crate::connection::{AnyConnection, Store, hold};
 use crate::error::StoreError;
 use crate::schema::{cleared, clearing_day, discrepancy, movement, refund};
 use crate::time::{instant, stored};
+use crate::trouble::{self, Queue, Task};
 
 /// What stands in `lines` when a day's file could not be read.
 const UNREAD: i32 = -1;
@@ -120,7 +121,10 @@ impl Store {
                     first.map(|at| clearing::day_of(instant(at)))
                 }
             };
-            Ok(next.filter(|next| *next <= ready))
+            let Some(next) = next.filter(|next| *next <= ready) else { return Ok(None) };
+            // A day that is set aside keeps the later ones waiting: they are compared in order.
+            let parked = trouble::is_parked(connection, &Task::new(Queue::Clearing, next))?;
+            Ok((!parked).then_some(next))
         })
     }
 

@@ -11,6 +11,7 @@ use crate::error::StoreError;
 use crate::schema::notice;
 use crate::sealing::Keys;
 use crate::time::stored;
+use crate::trouble::{self, Queue, Task};
 
 /// Tries after which a notice waits for an operator.
 pub const TRIES_MOST: i32 = 8;
@@ -68,6 +69,11 @@ pub struct NoticeRow {
     pub sent_at: Option<DateTime<Utc>>,
 }
 
+/// The actor that sends by a channel.
+fn dispatcher(channel: Channel) -> String {
+    format!("notification_dispatcher.{}", channel.code())
+}
+
 #[derive(Serialize, Deserialize)]
 struct Body {
     to: String,
@@ -112,11 +118,19 @@ impl Store {
                 .filter(notice::channel.eq(by.code()))
                 .filter(notice::due_at.le(at))
                 .order((notice::due_at, notice::id))
-                .select((notice::id, notice::channel, notice::kind, notice::language, notice::tries, notice::body))
-                .first::<(String, String, String, String, i32, Option<Vec<u8>>)>(connection)
+                .select((
+                    notice::id,
+                    notice::channel,
+                    notice::kind,
+                    notice::language,
+                    notice::tries,
+                    notice::answer,
+                    notice::body,
+                ))
+                .first::<(String, String, String, String, i32, String, Option<Vec<u8>>)>(connection)
                 .optional()?)
         })?;
-        let Some((id, channel, kind, language, tries, body)) = due else { return Ok(None) };
+        let Some((id, channel, kind, language, tries, answer, body)) = due else { return Ok(None) };
         let parked = tries >= TRIES_MOST;
         let claimed = self.write(|connection| {
             let row = notice::table.find(&id).filter(notice::due_at.le(at)).filter(notice::tries.eq(tries));
@@ -128,7 +142,12 @@ impl Store {
                 notice::state.eq(state),
                 notice::answer.eq(CLAIMED),
             );
-            Ok(diesel::update(row).set(set).execute(connection)? == 1)
+            let changed = diesel::update(row).set(set).execute(connection)? == 1;
+            if changed && parked {
+                let why = format!("{tries} tries, the last: {answer}");
+                trouble::park(connection, Task::new(Queue::Notice, &id), &dispatcher(by), &why, now)?;
+            }
+            Ok(changed)
         })?;
         if !claimed || parked {
             // Somebody else has it, or nobody ever will: the next look finds the next.
@@ -177,8 +196,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn notice_parked(&self, id: NoticeId, answer: &str) -> Result<(), StoreError> {
-        self.settle_notice(id, "parked", answer, None, false)
+    pub fn notice_parked(&self, notice: &Notice, answer: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let (task, child) = (Task::new(Queue::Notice, notice.id), dispatcher(notice.channel));
+        self.write(|connection| {
+            let row = notice::table.find(notice.id.to_string());
+            diesel::update(row).set(notice::answer.eq(answer)).execute(connection)?;
+            trouble::park(connection, task, &child, answer, now)
+        })
     }
 
     /// What a receipt, a bounce or the provider's answer says of a sent notice. Told twice, it is noted once; `remote`,

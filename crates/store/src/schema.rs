@@ -119,6 +119,31 @@ diesel::table! {
 }
 
 diesel::table! {
+    supervision_event (id) {
+        id -> Text,
+        at -> Timestamp,
+        kind -> Text,
+        child -> Text,
+        epoch -> BigInt,
+        detail -> Text,
+        backoff_ms -> BigInt,
+        task -> Text,
+        by_whom -> Text,
+    }
+}
+
+diesel::table! {
+    trouble (task) {
+        task -> Text,
+        child -> Text,
+        state -> Text,
+        crashes -> Integer,
+        failure -> Text,
+        at -> Timestamp,
+    }
+}
+
+diesel::table! {
     setting (name) {
         name -> Text,
         value -> Text,

@@ -15,6 +15,7 @@ use crate::exit::Failure;
 use crate::mailbox::Mailbox;
 use crate::restart::{Backoff, Intensity, Restart};
 use crate::slot::{Core, Slot};
+use crate::vitals::Hold;
 
 /// What can be sent to a child.
 pub trait Message: Send + 'static {
@@ -43,7 +44,8 @@ impl Desk {
         self.row.borrow_mut().clear();
     }
 
-    pub(crate) fn row(&self) -> String {
+    /// The row that is being worked on; empty without one.
+    pub fn row(&self) -> String {
         self.row.borrow().clone()
     }
 }
@@ -112,6 +114,7 @@ pub struct ChildSpec<C: Child> {
     pub(crate) name: String,
     pub(crate) policy: Arc<Policy>,
     pub(crate) make: Box<dyn Fn() -> C + Send>,
+    pub(crate) hold: Option<Hold>,
 }
 
 /// The part of a spec that many children share.
@@ -137,7 +140,7 @@ impl Default for Policy {
 impl<C: Child> ChildSpec<C> {
     /// A permanent child called `name`, at most ten restarts a minute, a mailbox of 64 letters.
     pub fn new(name: impl Into<String>, make: impl Fn() -> C + Send + 'static) -> Self {
-        Self { name: name.into(), policy: Arc::new(Policy::default()), make: Box::new(make) }
+        Self { name: name.into(), policy: Arc::new(Policy::default()), make: Box::new(make), hold: None }
     }
 
     fn with(mut self, change: impl FnOnce(&mut Policy)) -> Self {
@@ -163,6 +166,13 @@ impl<C: Child> ChildSpec<C> {
     #[must_use]
     pub fn backoff(self, backoff: Backoff) -> Self {
         self.with(|policy| policy.backoff = backoff)
+    }
+
+    /// Begins paused or drained, as an operator had left it before the process ended.
+    #[must_use]
+    pub fn held(mut self, hold: Option<Hold>) -> Self {
+        self.hold = hold;
+        self
     }
 
     /// How many letters the mailbox holds, the ones being handled included.

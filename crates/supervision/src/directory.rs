@@ -155,6 +155,7 @@ where
             parent: Some(Arc::clone(&self.inner.drops) as Arc<dyn Parent>),
             tally: Arc::clone(&self.inner.tally),
             after,
+            hold: None,
         };
         Slot::start(seed, &self.inner.system, &self.inner.system.arbiter_for(hash / SHARDS))
     }

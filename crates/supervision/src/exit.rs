@@ -64,6 +64,34 @@ pub fn install_panic_hook() {
     }));
 }
 
+/// A panic that was caught on one thread and goes on on another, with the place where it happened.
+pub struct Carried {
+    payload: Box<dyn Any + Send>,
+    place: Option<String>,
+}
+
+impl Carried {
+    /// Runs `work`; its panic becomes a value.
+    ///
+    /// # Errors
+    /// The panic.
+    pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Self> {
+        panic::catch_unwind(panic::AssertUnwindSafe(work))
+            .map_err(|payload| Self { payload, place: PLACE.with(|slot| slot.borrow_mut().take()) })
+    }
+
+    /// A panic that is wanted, such as a disorder that somebody ordered for a named place.
+    pub fn wanted(message: &'static str, place: &str) -> Self {
+        Self { payload: Box::new(message), place: Some(place.to_owned()) }
+    }
+
+    /// Goes on with the panic here, where supervision sees it with its place.
+    pub fn go_on(self) -> ! {
+        PLACE.with(|slot| *slot.borrow_mut() = self.place);
+        panic::resume_unwind(self.payload)
+    }
+}
+
 /// Describes the panic whose payload was just caught on this thread.
 pub(crate) fn describe(payload: &(dyn Any + Send), at: DateTime<Utc>) -> Failure {
     let place = PLACE.with(|slot| slot.borrow_mut().take()).unwrap_or_else(|| "unknown place".into());

@@ -26,7 +26,7 @@ pub use clock::{Clock, ShiftedClock, Sleep, SystemClock, TestClock};
 pub use dead_letters::{DeadLetter, DeadLetters};
 pub use directory::{Directory, DirectorySpec};
 pub use events::{Event, EventKind, Journal};
-pub use exit::{ExitReason, Failure, install_panic_hook};
+pub use exit::{Carried, ExitReason, Failure, install_panic_hook};
 pub use mailbox::{AskError, Mailbox, Refused, Steer};
 pub use reconciler::{Reconciler, Step, Wake, Work};
 pub use restart::{Backoff, Intensity, Restart};

@@ -162,12 +162,19 @@ pub(crate) struct Seed<C: Child> {
     pub(crate) tally: Arc<Tally>,
     /// One of the same name on the same arbiter that must be gone before this one begins.
     pub(crate) after: Option<Arc<Vitals>>,
+    pub(crate) hold: Option<Hold>,
 }
 
 impl<C: Child> Slot<C> {
     /// Starts a slot on `arbiter` and returns its mailbox at once.
     pub(crate) fn start(seed: Seed<C>, system: &System, arbiter: &actix::ArbiterHandle) -> Mailbox<C> {
         let vitals = Arc::new(Vitals::new(&seed.name, seed.policy.bound, seed.tally, system.clone()));
+        if seed.hold == Some(Hold::Draining) {
+            vitals.close();
+        }
+        if seed.hold.is_some() {
+            vitals.set_hold(seed.hold);
+        }
         let control = Arc::new(Control::default());
         let (theirs, ours) = (Arc::clone(&vitals), Arc::clone(&control));
         // The permits are the bound; actix's own, in force before `started`, must never be the smaller one.

@@ -56,8 +56,8 @@ impl Supervisor {
     /// Starts a child under this supervisor, on the next arbiter in turn.
     pub fn start<C: Child>(self: &Arc<Self>, spec: ChildSpec<C>) -> Mailbox<C> {
         let parent: Arc<dyn Parent> = Arc::clone(self) as Arc<dyn Parent>;
-        let ChildSpec { name, policy, make } = spec;
-        let seed = Seed { name, policy, make, parent: Some(parent), tally: Arc::clone(&self.tally), after: None };
+        let ChildSpec { name, policy, make, hold } = spec;
+        let seed = Seed { name, policy, make, parent: Some(parent), tally: Arc::clone(&self.tally), after: None, hold };
         let mailbox = Slot::start(seed, &self.system, &self.system.next_arbiter());
         let ordered = mailbox.clone();
         let order = Box::new(move |order| {

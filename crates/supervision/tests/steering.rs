@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{TimeZone, Utc};
 use supervision::{
     AskError, Backoff, Child, ChildSpec, Crash, Desk, Directory, DirectorySpec, EventKind, Hold, Intensity, Message,
-    Receive, Reconciler, Refused, Reply, Scope, State, Steer, Step, System, TestClock, Wake, Work,
+    Receive, Reconciler, Refused, Reply, Scope, State, Steer, Step, System, TestClock, Work,
 };
 
 /// Counts what it is told to add, in each incarnation anew.
@@ -95,6 +95,23 @@ async fn pause_letters_keep_in_order_until_the_child_goes_on() {
     let by = "RZ operator".to_owned();
     let seen = kinds(&system);
     assert!(seen.contains(&(EventKind::Paused, by.clone())) && seen.contains(&(EventKind::Resumed, by)));
+}
+
+#[actix_rt::test]
+async fn pause_can_be_there_from_the_start() {
+    let (_, system) = system();
+    let root = system.supervisor("root", CALM, None);
+    let sum = root.start(ChildSpec::new("sum", || Sum(0)).held(Some(Hold::Paused)));
+    let shut = root.start(ChildSpec::new("shut", || Sum(0)).held(Some(Hold::Draining)));
+    assert!(matches!(shut.offer(Add), Err(Refused::Closed(_))));
+    let asked = sum.ask(Add);
+    let look = async {
+        until(|| sum.vitals().depth() == 1 && sum.vitals().state() == State::Running).await;
+        assert_eq!(sum.vitals().handled(), 0);
+        assert!(sum.resume("x") && shut.resume("x"));
+    };
+    let (asked, ()) = tokio::join!(asked, look);
+    assert_eq!((asked, shut.ask(Add).await), (Ok(1), Ok(1)));
 }
 
 #[actix_rt::test]
@@ -305,9 +322,4 @@ async fn totals_are_counted_as_children_change() {
     directory.passivate(100);
     until(|| running(1)).await;
     assert_eq!(directory.len(), 1, "a paused child is not put away");
-}
-
-#[actix_rt::test]
-async fn wake_ups_can_be_sent_again() {
-    assert!(<Wake as Message>::RETRIABLE && !<Panic as Message>::RETRIABLE);
 }

@@ -10,7 +10,7 @@ use domain::payment::{Attempt, GatewayAnswer, Meaning, meaning};
 use domain::refund::{RefundOrder, RefundWord};
 
 use crate::x509::{self, Cert};
-use crate::{GatewayError, http_client};
+use crate::{GatewayError, called, http_client};
 use trust::Trust;
 use wire::{Fields, digest, parse_reply};
 
@@ -148,8 +148,10 @@ impl UnionPay {
 
     /// Posts a request and reads its reply, whose signature holds.
     async fn ask(&self, url: &str, pairs: &[(&str, &str)], now: DateTime<Utc>) -> Result<Fields, GatewayError> {
-        let reply = self.http.post(url).form(&self.signed(pairs)?).send().await?.error_for_status()?;
-        let body = reply.text().await?;
+        let signed = self.signed(pairs)?;
+        let action = pairs.iter().find(|(name, _)| *name == "txnType").map_or("", |(_, value)| *value);
+        let posted = async { Ok(self.http.post(url).form(&signed).send().await?.error_for_status()?.text().await?) };
+        let body = called("unionpay", action, posted).await?;
         if !body.contains('=') {
             // `Invalid request.`: unsigned and definite (§2).
             return Err(GatewayError::Refused(body.chars().take(60).collect()));

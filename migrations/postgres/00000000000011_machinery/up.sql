@@ -1,0 +1,24 @@
+-- What operators see: the supervision log, which outlives the process, and rows that crashed their worker.
+CREATE TABLE supervision_event (
+    id TEXT PRIMARY KEY,
+    at TIMESTAMP NOT NULL,
+    kind TEXT NOT NULL,
+    child TEXT NOT NULL,
+    epoch BIGINT NOT NULL,
+    detail TEXT NOT NULL,
+    backoff_ms BIGINT NOT NULL,
+    task TEXT NOT NULL,
+    by_whom TEXT NOT NULL
+);
+CREATE INDEX supervision_event_by_time ON supervision_event (at, id);
+CREATE INDEX supervision_event_by_kind ON supervision_event (kind, at, id);
+CREATE INDEX supervision_event_by_child ON supervision_event (child, at, id);
+CREATE TABLE trouble (
+    task TEXT PRIMARY KEY,
+    child TEXT NOT NULL,
+    state TEXT NOT NULL,
+    crashes INTEGER NOT NULL,
+    failure TEXT NOT NULL,
+    at TIMESTAMP NOT NULL
+);
+CREATE INDEX trouble_by_state ON trouble (state, at, task);

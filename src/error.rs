@@ -119,6 +119,8 @@ pub async fn pages(
     let ctx = Ctx::of(answered.request());
     let page = match failure {
         Some(Failure::LoginFirst { next, kept }) => crate::applicant::login::first(&ctx, next, kept.as_deref()),
+        // A stream that can't go on: whoever listens waits longer from time to time, and follows no redirect.
+        Some(Failure::StaffLoginFirst) if ctx.is_stream() => HttpResponse::Unauthorized().finish(),
         Some(Failure::StaffLoginFirst) => ctx.redirect("/staff/login"),
         Some(Failure::StaffLoginKept(kept)) => crate::staff::login::first(&ctx, kept),
         Some(Failure::ConfirmFirst(kept)) => {
@@ -133,7 +135,7 @@ pub async fn pages(
 
 /// The frame of whichever side was asked, and whether it is the staff's.
 fn frame(ctx: &Ctx, title: String) -> (Page, bool) {
-    let staff = ctx.path().starts_with("/staff");
+    let staff = ctx.path().starts_with("/staff") || ctx.path().starts_with("/operator");
     let page = Page::new(title);
     (if staff { page.staff() } else { page }, staff)
 }

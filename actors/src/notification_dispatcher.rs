@@ -59,10 +59,13 @@ impl NotificationDispatcher {
         let out_id = notice.id.to_string();
         // A send has no idempotency: before it is tried again, the provider is asked whether it knows the first (sms.md §1).
         if tries > 1 {
-            match self.world.outside.sms.fate(&notice.to, "", &out_id, now, now).await {
-                Ok(Some(_)) => return Outcome::Sent(String::new()),
-                Ok(None) => {}
-                Err(error) => return Outcome::Again(error.to_string()),
+            // Its first try may have been the day before: days are told apart there.
+            for day in [now, now - TimeDelta::days(1)] {
+                match self.world.outside.sms.fate(&notice.to, "", &out_id, day, now).await {
+                    Ok(Some(_)) => return Outcome::Sent(String::new()),
+                    Ok(None) => {}
+                    Err(error) => return Outcome::Again(error.to_string()),
+                }
             }
         }
         let sms = Sms { phone: &notice.to, template, params: &params, out_id: &out_id };
@@ -137,7 +140,7 @@ impl NotificationDispatcher {
             }
         };
         let store = Arc::clone(&self.world.store);
-        settled(run(&self.world.rows, move || store.notice_receipt(id, None, &what).map(|_| ())).await)
+        settled(run(&self.world.rows, move || store.notice_receipts(&[(id, None, what)]).map(|_| ())).await)
     }
 }
 

@@ -11,7 +11,7 @@ use domain::form::{self, Field, FieldError, Kind};
 use domain::person;
 use maud::{Markup, html};
 use serde::Deserialize;
-use store::Limit;
+use store::{Limit, NoticeRow};
 
 use crate::applicant::login::account_key;
 use crate::applicant::{code, forgotten};
@@ -45,9 +45,15 @@ const NOTICES_LOOKED_AT: i64 = 10;
 pub async fn undelivered(ctx: &Ctx, me: &Applicant) -> Result<Markup, Failure> {
     let owner = me.id;
     let notices = ctx.db(move |store| store.notices_to(owner, NOTICES_LOOKED_AT)).await?;
+    let keys = ctx.site().tree.world.store.keys();
     let missed = [Channel::Sms, Channel::Mail].into_iter().filter(|channel| {
-        let last = notices.iter().find(|notice| notice.channel == *channel && notice.state != "queued");
-        last.is_some_and(|last| matches!(last.state.as_str(), "undelivered" | "failed"))
+        let address = if *channel == Channel::Sms { &me.account.phone } else { &me.account.email };
+        // Of the address as it now is; and a number that got too much at once is a good number.
+        let mine = |notice: &&NoticeRow| notice.channel == *channel && notice.went_to(keys, address);
+        let last = notices.iter().filter(mine).find(|notice| notice.state != "queued");
+        last.is_some_and(|last| {
+            matches!(last.state.as_str(), "undelivered" | "failed") && last.answer != "isv.BUSINESS_LIMIT_CONTROL"
+        })
     });
     let missed: Vec<String> = missed
         .map(|channel| match channel {

@@ -31,30 +31,26 @@ fn let_in(ctx: &Ctx, given: &str) -> Result<(), Rejection> {
     if given == key(&ctx.site().tree.world.store) { Ok(()) } else { Err(Rejection::NotFound) }
 }
 
-/// `POST /notices/{key}/receipts` (sms.md §4): an array; whatever it holds is taken, so that it is not pushed again.
+/// `POST /notices/{key}/receipts` (sms.md §4): an array. What can't be read in it is nobody's to push again; what is about
+/// a text that is being sent this very moment is.
 pub async fn receipts(ctx: Ctx, path: web::Path<String>, body: web::Bytes) -> Answer {
     let_in(&ctx, &path)?;
-    let Ok(reports) = serde_json::from_slice::<Vec<Receipt>>(&body) else {
+    let Ok(reports) = serde_json::from_slice::<Vec<serde_json::Value>>(&body) else {
         return Ok(HttpResponse::BadRequest().json(json!({"code": 1, "msg": "no array of reports"})));
     };
-    let known: Vec<(NoticeId, String, Delivery)> = reports
-        .into_iter()
-        .take(RECEIPTS_MOST)
-        .filter_map(|report| {
-            let what = match report.fate() {
-                Fate::Failed(code) => Delivery::Failed(code),
-                _ => Delivery::Arrived,
-            };
-            Some((report.out_id.parse().ok()?, report.biz_id, what))
-        })
-        .collect();
-    ctx.db(move |store| {
-        for (id, remote, what) in &known {
-            store.notice_receipt(*id, Some(remote), what)?;
-        }
-        Ok(())
-    })
-    .await?;
+    let reports = reports.into_iter().take(RECEIPTS_MOST).filter_map(|report| serde_json::from_value(report).ok());
+    let known = reports.filter_map(|report: Receipt| {
+        let what = match report.fate() {
+            Fate::Failed(code) => Delivery::Failed(code),
+            _ => Delivery::Arrived,
+        };
+        Some((report.out_id.as_deref()?.parse().ok()?, Some(report.biz_id.unwrap_or_default()), what))
+    });
+    let known: Vec<(NoticeId, Option<String>, Delivery)> = known.collect();
+    let early = ctx.db(move |store| store.notice_receipts(&known)).await?;
+    if early {
+        return Ok(HttpResponse::ServiceUnavailable().json(json!({"code": 2, "msg": "not yet: push it again"})));
+    }
     Ok(HttpResponse::Ok().json(json!({"code": 0, "msg": "接收成功"})))
 }
 
@@ -62,7 +58,10 @@ pub async fn receipts(ctx: Ctx, path: web::Path<String>, body: web::Bytes) -> An
 pub async fn bounces(ctx: Ctx, path: web::Path<String>, body: web::Bytes) -> Answer {
     let_in(&ctx, &path)?;
     if let Some((id, status)) = bounced(&body) {
-        ctx.db(move |store| store.notice_receipt(id, None, &Delivery::Failed(status))).await?;
+        let bounce = [(id, None, Delivery::Failed(status))];
+        if ctx.db(move |store| store.notice_receipts(&bounce)).await? {
+            return Ok(HttpResponse::ServiceUnavailable().finish());
+        }
     }
     // What is no bounce of ours is nobody's to send again.
     Ok(HttpResponse::NoContent().finish())

@@ -149,7 +149,7 @@ pub fn card(
                     (form(ctx, application, "accept", &html! { p { (ctx.t("act-accept-words")) } (submit(ctx, "accept", "")) }))
                     (folded(ctx, application, shown, "not-accept", &html! { (reason(ctx, application, "not-accept", shown)) (note(ctx, "not-accept", shown)) (submit(ctx, "not-accept", "danger")) }))
                 }
-                Stage::Assessing if on(Act::Propose) && application.casework.second.as_ref().is_some_and(|pair| pair.is_first_of(officer.id)) => p class="advice" { (ctx.t("second-waits")) },
+                Stage::Assessing if on(Act::Propose) && domain::second::waits(application, officer.id) => p class="advice" { (ctx.t("second-waits")) },
                 Stage::Assessing if on(Act::Propose) => {
                     @if application.casework.second.as_ref().is_some_and(|pair| pair.is_open() && pair.first.is_some()) { p class="advice" { (ctx.t("second-words")) } }
                     @if let Some(why) = &application.sent_back { p class="advice" { (ctx.t("sent-back-words")) " " (why) } }
@@ -169,6 +169,9 @@ pub fn card(
                 _ => p { (ctx.t("acts-none")) },
             }
             @if matches!(stage, Stage::Screening | Stage::Assessing | Stage::Reviewing) && on(Act::Correspond) { (ask(ctx, application, shown)) }
+            @if stage == Stage::Assessing && on(Act::Approve) && application.casework.second.as_ref().is_some_and(|pair| pair.is_open()) {
+                (folded(ctx, application, shown, "waive-second", &html! { p class="hint" { (ctx.t("act-waive-second-words")) } (submit(ctx, "waive-second", "secondary")) }))
+            }
             (beside(ctx, officer, application, shown, colleagues))
         }
     }
@@ -189,7 +192,7 @@ fn approval(ctx: &Ctx, officer: &Officer, application: &Application, shown: &Sho
                     @if !second.note.is_empty() { " · " (second.note) }
                 }
             }
-            @let own = proposal.by == officer.id || second.is_some_and(|(_, second)| second.by == officer.id);
+            @let own = proposal.by == officer.id || domain::second::took_part(application, officer.id);
             @if officer.may(Act::Approve) && own { p class="advice" { (ctx.t("rejection-own-proposal")) } }
             @else if officer.may(Act::Approve) {
                 (form(ctx, application, "approve", &submit(ctx, "approve", "")))
@@ -201,7 +204,7 @@ fn approval(ctx: &Ctx, officer: &Officer, application: &Application, shown: &Sho
 
 fn review(ctx: &Ctx, officer: &Officer, application: &Application, shown: &Shown) -> Markup {
     let Some(open) = application.casework.review() else { return html! {} };
-    let own = open.is_of(officer.id);
+    let own = domain::review::bars(application, officer.id);
     let proposed = open.proposal.as_ref();
     html! {
         p { (ctx.t("review-title")) " · " (ctx.t(&format!("choice-review_reason-{}", open.reason))) }
@@ -323,13 +326,14 @@ enum Wish {
     Ask,
 }
 
-fn wish(posted: &Posted, second_share: u8) -> Result<Wish, Rejection> {
+fn wish(posted: &Posted, second: bool) -> Result<Wish, Rejection> {
     let text = |name: &str| posted.get(name).to_owned();
     let reason = || posted.some("reason").map(str::to_owned);
     let day = |name: &str| parse_date(posted.get(name));
     Ok(match posted.get("act") {
-        "accept" => Wish::Decide(OfficerAct::Accept { second_share }),
+        "accept" => Wish::Decide(OfficerAct::Accept { second }),
         "assign" => Wish::Assign(text("assign_to")),
+        "waive-second" => Wish::Decide(OfficerAct::WaiveSecond),
         "not-accept" => Wish::Decide(OfficerAct::NotAccept { reason: text("reason"), note: text("note") }),
         "propose" => match Outcome::from_code(posted.get("outcome")) {
             Some(outcome) => Wish::Decide(OfficerAct::Propose { outcome, reason: reason(), note: text("note") }),
@@ -391,7 +395,10 @@ pub async fn act(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
     let (tree, owner, application) = (&ctx.site().tree, applicant.id, case.id);
     let officer_of = || officer.clone();
     let share = materials::second_share(&ctx).await?;
-    let done = match wish(&posted, share) {
+    // Nobody who begins an application knows the key, so nobody chooses its lot.
+    let lot = tree.world.store.keys().sign("second-evaluation", &application.to_string());
+    let lot = lot.get(..12).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0);
+    let done = match wish(&posted, domain::second::is_drawn(lot, share)) {
         Err(rejection) => Err(Refusal::Rejected(rejection)),
         Ok(Wish::Decide(act)) => {
             let command = Decide { application, officer: officer_of(), act, seen };

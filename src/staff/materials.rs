@@ -287,6 +287,12 @@ pub async fn save(ctx: Ctx, slot: web::Path<String>, posted: Posted) -> Answer {
     let officer = ctx.officer_keeping(Act::Administer, &posted.0).await?;
     let slot = slot.into_inner();
     let table = ctx.db(|store| store.materials_table()).await?;
+    let Ok(seen) = posted.get("version").parse::<i64>() else {
+        return page(&ctx, StatusCode::CONFLICT, &Shown::default()).await;
+    };
+    if seen != table.version {
+        return moved(&ctx, &table, &slot, posted).await;
+    }
     let change = match posted.get("act") {
         "up" => TableChange::Up(slot.clone()),
         "remove" => TableChange::Remove(slot.clone()),
@@ -300,18 +306,26 @@ pub async fn save(ctx: Ctx, slot: web::Path<String>, posted: Posted) -> Answer {
         Err(Rejection::Form(errors)) => return Ok(form(&ctx, &table, &slot, &Shown::wrong(posted.0, errors))),
         Err(rejection) => return Err(rejection.into()),
     };
-    let Ok(seen) = posted.get("version").parse::<i64>() else {
-        return page(&ctx, StatusCode::CONFLICT, &Shown::default()).await;
-    };
     match change_table(&ctx, officer.id, seen, rules, &slot).await {
         Ok(_) => {
             ctx.flash("flash-saved");
             Ok(ctx.redirect("/staff/materials"))
         }
-        // The table as it now stands; what was typed is on the page before.
-        Err(StoreError::Stale) => page(&ctx, StatusCode::CONFLICT, &Shown::default()).await,
+        Err(StoreError::Stale) => {
+            let table = ctx.db(|store| store.materials_table()).await?;
+            moved(&ctx, &table, &slot, posted).await
+        }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Somebody changed the table meanwhile: the form again with what was typed, or the table as it now stands.
+async fn moved(ctx: &Ctx, table: &Table, slot: &str, posted: Posted) -> Answer {
+    if matches!(posted.get("act"), "up" | "remove") || (slot != "new" && table.rule(slot).is_none()) {
+        return page(ctx, StatusCode::CONFLICT, &Shown::default()).await;
+    }
+    let moved = domain::form::FieldError::new("slot_zh", "table-moved");
+    Ok(form(ctx, table, slot, &Shown::wrong(posted.0, vec![moved])))
 }
 
 async fn change_table(ctx: &Ctx, by: StaffId, seen: i64, rules: Vec<SlotRule>, slot: &str) -> Result<i64, StoreError> {

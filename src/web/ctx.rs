@@ -209,6 +209,11 @@ impl Ctx {
         &self.inner.nonce
     }
 
+    /// Whether a stream of events is asked for.
+    pub fn is_stream(&self) -> bool {
+        self.inner.path.split('?').next().is_some_and(|path| path.ends_with("/live"))
+    }
+
     /// Whether htmx asks for a part of a page.
     pub fn is_fragment(&self) -> bool {
         self.header("HX-Request-Type") == Some("partial")

@@ -208,7 +208,7 @@ impl Player<'_> {
             15 => {
                 self.log.push("accept or not".into());
                 let act = if self.dice.one_in(2) {
-                    OfficerAct::Accept { second_share: 0 }
+                    OfficerAct::Accept { second: false }
                 } else {
                     OfficerAct::NotAccept { reason: "outside-scope".into(), note: String::new() }
                 };

@@ -257,3 +257,6 @@ notice-state-unknown = Sent, no receipt came
 undelivered-sms = The last SMS to { $to } did not arrive. Check that the number is right and the phone in service; if you have a new number, change your contact details.
 undelivered-mail = The last e-mail to { $to } did not arrive. Check that the address is right and the mailbox not full; if you have a new address, change your contact details.
 undelivered-change = Change contact details
+act-waive-second = Go on without a second evaluation
+act-waive-second-words = If nobody is there to evaluate it a second time: what was found first is proposed, and the pair is not counted.
+event-second-waived = An approver did without the second evaluation

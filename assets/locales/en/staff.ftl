@@ -110,3 +110,4 @@ statistics-agreement-countries = Agreement of two evaluations, by country
 statistics-officer = Evaluator
 statistics-pairs = Cases evaluated twice
 statistics-agreed = Agreed
+error-table-moved = Somebody changed the table meanwhile. What you typed is kept: look at the table, then save again.

@@ -257,3 +257,6 @@ notice-state-unknown = 已发出，未收到回执
 undelivered-sms = 最近一次发往 { $to } 的短信没有送达。请检查手机号码是否正确、手机是否正常；如已更换号码，请修改联系方式。
 undelivered-mail = 最近一次发往 { $to } 的邮件没有送达。请检查邮箱地址是否正确、邮箱是否已满；如已更换邮箱，请修改联系方式。
 undelivered-change = 修改联系方式
+act-waive-second = 不再进行第二次评估
+act-waive-second-words = 没有其他评估员可进行第二次评估时使用：以首次评估意见为准提出结论，不计入一致性统计。
+event-second-waived = 复审员决定不进行第二次评估

@@ -110,3 +110,4 @@ statistics-agreement-countries = 两次评估的一致程度（按国家/地区�
 statistics-officer = 评估人员
 statistics-pairs = 双评案件
 statistics-agreed = 结论一致
+error-table-moved = 他人已更改材料表。您填写的内容已保留：请查看材料表后再次保存。

@@ -142,6 +142,13 @@ impl Casework {
         self.reviews.last().filter(|last| last.asked_at.is_some() && last.ended.is_none())
     }
 
+    /// When something last came into the file that an evaluator judges by: further materials, or an answer from abroad.
+    pub(crate) fn file_changed_at(&self) -> Option<DateTime<Utc>> {
+        let supplements = self.supplements.iter().filter_map(|one| one.ended.as_ref().map(|(at, _)| *at));
+        let answers = self.inquiries.iter().filter_map(|one| one.answer.as_ref().map(|(at, _)| *at));
+        supplements.chain(answers).max()
+    }
+
     /// When anything of this was last done that changes where the case stands.
     pub(crate) fn since(&self) -> Option<DateTime<Utc>> {
         let supplements = self.supplements.last().into_iter();

@@ -96,7 +96,72 @@ fn kinds(effects: &Effects) -> Vec<NoticeKind> {
 fn accept(who: &mut Applicant, at: DateTime<Utc>) {
     let (application, seen) = (who.applications[0].id, seen(who));
     let officer = officer(&[Role::Intake]);
-    decide(who, &Decide { application, officer, act: OfficerAct::Accept { second_share: 0 }, seen }, at).unwrap();
+    decide(who, &Decide { application, officer, act: OfficerAct::Accept { second: false }, seen }, at).unwrap();
+}
+
+/// Who, when, and what they find.
+fn evaluate(who: &mut Applicant, by: &Officer, outcome: Outcome, at: DateTime<Utc>) -> Result<(), Rejection> {
+    let (application, seen) = (who.applications[0].id, seen(who));
+    let reason = (outcome != Outcome::Certificate).then(|| crate::case::REASONS[0].to_owned());
+    let act = OfficerAct::Propose { outcome, reason, note: String::new() };
+    decide(who, &Decide { application, officer: by.clone(), act, seen }, at).map(|_| ())
+}
+
+#[test]
+fn r6_5_a_pair_of_evaluations_is_of_one_file_and_whoever_made_one_decides_nothing() {
+    let mut who = paid();
+    let (application, seen_now) = (who.applications[0].id, seen(&who));
+    let intake = officer(&[Role::Intake]);
+    let act = OfficerAct::Accept { second: true };
+    decide(&mut who, &Decide { application, officer: intake, act, seen: seen_now }, now()).unwrap();
+    let all = [Role::Evaluator, Role::Approver, Role::Intake];
+    let (one, two, chief) = (officer(&all), officer(&all), officer(&[Role::Approver]));
+    let hour = |n| now() + TimeDelta::hours(n);
+    evaluate(&mut who, &one, Outcome::Deferral, hour(1)).unwrap();
+    assert!(crate::second::waits(&who.applications[0], one.id));
+    assert_eq!(evaluate(&mut who, &one, Outcome::Certificate, hour(2)), Err(Rejection::OwnProposal));
+    // Further materials come: the first evaluation was of another file.
+    ask(&mut who, &two, hour(3), today(now()) + Days::new(30)).unwrap();
+    let supplement = who.applications[0].casework.supplement().unwrap().id;
+    let purpose = Purpose::Supplement(supplement);
+    let change = AttachmentChange::Add(image("transcript", "a"));
+    decide(&mut who, &ChangeAttachments { application, purpose, change }, hour(4)).unwrap();
+    decide(&mut who, &SendSupplement { application, supplement }, hour(5)).unwrap();
+    assert!(!crate::second::waits(&who.applications[0], one.id));
+    evaluate(&mut who, &one, Outcome::Certificate, hour(6)).unwrap();
+    assert_eq!(who.applications[0].stage(), Stage::Assessing, "one of two");
+    evaluate(&mut who, &two, Outcome::Certificate, hour(7)).unwrap();
+    let pair = who.applications[0].casework.second.clone().unwrap();
+    assert!(pair.agrees() && who.applications[0].stage() == Stage::Proposed);
+    // Neither of the two approves, and neither would review the result.
+    for evaluator in [&one, &two] {
+        let (seen, officer) = (seen(&who), evaluator.clone());
+        let approve = Decide { application, officer, act: OfficerAct::Approve, seen };
+        assert_eq!(decide(&mut who, &approve, hour(8)).map(|_| ()), Err(Rejection::OwnProposal));
+        assert!(crate::review::bars(&who.applications[0], evaluator.id));
+    }
+    assert!(!crate::review::bars(&who.applications[0], chief.id));
+}
+
+#[test]
+fn r6_5_an_approver_lets_a_case_go_on_that_nobody_evaluates_a_second_time() {
+    let mut who = paid();
+    let (application, seen_now) = (who.applications[0].id, seen(&who));
+    let act = OfficerAct::Accept { second: true };
+    decide(&mut who, &Decide { application, officer: officer(&[Role::Intake]), act, seen: seen_now }, now()).unwrap();
+    let one = officer(&[Role::Evaluator]);
+    evaluate(&mut who, &one, Outcome::Certificate, now() + TimeDelta::hours(1)).unwrap();
+    let mut waive = |by: &Officer| {
+        let (seen, officer) = (seen(&who), by.clone());
+        let waive = Decide { application, officer, act: OfficerAct::WaiveSecond, seen };
+        decide(&mut who, &waive, now() + TimeDelta::hours(2)).map(|_| ())
+    };
+    assert_eq!(waive(&one), Err(Rejection::NotAllowed));
+    waive(&officer(&[Role::Approver])).unwrap();
+    assert!(waive(&officer(&[Role::Approver])).is_err(), "once");
+    let case = &who.applications[0];
+    assert_eq!((case.stage(), case.proposal.as_ref().map(|it| it.by)), (Stage::Proposed, Some(one.id)));
+    assert!(case.casework.second.is_none() && !crate::second::is_drawn(99, 99) && crate::second::is_drawn(99, 100));
 }
 
 #[test]

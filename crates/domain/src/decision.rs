@@ -23,8 +23,8 @@ pub const NOTE_MOST: usize = 2_000;
 pub enum OfficerAct {
     /// Accepts it and begins evaluation: from here on there is no refund for the asking.
     Accept {
-        /// So many cases in a hundred are evaluated by a second person, who does not see what the first came to.
-        second_share: u8,
+        /// It is evaluated by a second person too, who does not see what the first came to.
+        second: bool,
     },
     /// Does not accept it.
     NotAccept {
@@ -42,6 +42,8 @@ pub enum OfficerAct {
         /// What else.
         note: String,
     },
+    /// Lets a case go on that nobody is there to evaluate a second time.
+    WaiveSecond,
     /// Approves the proposal.
     Approve,
     /// Sends the proposal back to evaluation.
@@ -110,7 +112,7 @@ impl Command for Decide {
         let needed = match self.act {
             OfficerAct::Accept { .. } | OfficerAct::NotAccept { .. } => Act::Accept,
             OfficerAct::Propose { .. } => Act::Propose,
-            OfficerAct::Approve | OfficerAct::SendBack { .. } => Act::Approve,
+            OfficerAct::Approve | OfficerAct::SendBack { .. } | OfficerAct::WaiveSecond => Act::Approve,
         };
         if !self.officer.may(needed) {
             return Err(Rejection::NotAllowed);
@@ -123,9 +125,9 @@ impl Command for Decide {
         let by = Actor::Staff(self.officer.id);
         let number = application.number.clone().unwrap_or_default();
         match (&self.act, application.stage()) {
-            (OfficerAct::Accept { second_share }, Stage::Screening) => {
+            (OfficerAct::Accept { second }, Stage::Screening) => {
                 application.accepted_at = Some(at.now);
-                if second::is_drawn(self.application, *second_share) {
+                if *second {
                     application.casework.second = Some(second::SecondEvaluation::default());
                 }
                 casework::moved(application, &account, "accepted", at, effects);
@@ -156,10 +158,10 @@ impl Command for Decide {
                     application.proposal = Some(proposal);
                 }
             }
+            (OfficerAct::WaiveSecond, Stage::Assessing) => second::waive(application, self.officer.id, effects)?,
             (OfficerAct::Approve, Stage::Proposed) => {
                 let Some(proposal) = application.proposal.clone() else { return Err(Rejection::Stale) };
-                let second = application.casework.second.as_ref().and_then(|pair| pair.second.as_ref());
-                if proposal.by == self.officer.id || second.is_some_and(|second| second.by == self.officer.id) {
+                if proposal.by == self.officer.id || second::took_part(application, self.officer.id) {
                     return Err(Rejection::OwnProposal);
                 }
                 let outcome = proposal.outcome;

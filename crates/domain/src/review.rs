@@ -86,10 +86,16 @@ impl Review {
         [self.asked_at, self.proposal.as_ref().map(|it| it.at), sent_back, self.ended.as_ref().map(|it| it.at)]
     }
 
-    /// Whether this officer decided what is reviewed, and so may not review it (R4, casework.md §1).
-    pub fn is_of(&self, officer: StaffId) -> bool {
+    /// Whether this officer decided what is reviewed (R4, casework.md §1).
+    fn is_of(&self, officer: StaffId) -> bool {
         self.of.by == officer || self.of.proposal.by == officer
     }
+}
+
+/// Whether an officer decided what the open review is about, or evaluated it first or second, and so may not review it.
+pub fn bars(application: &Application, officer: StaffId) -> bool {
+    let review = application.casework.review();
+    review.is_some_and(|review| review.is_of(officer)) || crate::second::took_part(application, officer)
 }
 
 /// Whether a review can be asked for now (R4.1); the error is the key of the words, after `rejection-`.
@@ -294,9 +300,10 @@ impl Command for DecideReview {
             return Err(Rejection::Stale);
         }
         let (me, stage, id) = (self.officer.id, application.stage(), self.application);
+        let took_part = crate::second::took_part(application, me);
         let review = application.casework.reviews.last_mut().filter(|last| last.ended.is_none());
         let review = review.ok_or(Rejection::NotNow("other-stage"))?;
-        if review.is_of(me) {
+        if review.is_of(me) || took_part {
             return Err(Rejection::OwnDecision);
         }
         let by = Actor::Staff(me);

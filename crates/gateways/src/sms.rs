@@ -73,20 +73,17 @@ pub struct Receipt {
     /// Whether it arrived.
     pub success: bool,
     /// The network's code.
-    #[serde(default)]
-    pub err_code: String,
+    pub err_code: Option<String>,
     /// The provider's name of the send.
-    #[serde(default)]
-    pub biz_id: String,
+    pub biz_id: Option<String>,
     /// Our own id.
-    #[serde(default)]
-    pub out_id: String,
+    pub out_id: Option<String>,
 }
 
 impl Receipt {
     /// What it says.
     pub fn fate(&self) -> Fate {
-        if self.success { Fate::Arrived } else { Fate::Failed(code(&self.err_code)) }
+        if self.success { Fate::Arrived } else { Fate::Failed(code(self.err_code.as_deref().unwrap_or_default())) }
     }
 }
 
@@ -234,6 +231,8 @@ fn classify(code: &str, biz_id: String) -> Sent {
         "OK" => Sent::Taken(biz_id),
         // Throttled, and the platform's own faults.
         "isp.SYSTEM_ERROR" | "Throttling.User" | "InvalidTimeStamp.Expired" | "SignatureNonceUsed" => Sent::Later(code),
+        // Our account: it is filled up or opened again by somebody, and nothing is lost until then.
+        "isv.AMOUNT_NOT_ENOUGH" | "isv.OUT_OF_SERVICE" | "isv.ACCOUNT_ABNORMAL" => Sent::Later(code),
         // The number, and the flow control of one number, which is not to be retried.
         "isv.MOBILE_NUMBER_ILLEGAL" | "isv.BUSINESS_LIMIT_CONTROL" | "isv.BLACK_KEY_CONTROL_LIMIT" => Sent::Never(code),
         // Templates, signatures, parameters, the account: ours to mend, and sent again after that.
@@ -247,13 +246,13 @@ mod tests {
 
     #[test]
     fn r2_15_each_code_asks_for_what_the_table_says() {
-        for code in ["isp.SYSTEM_ERROR", "Throttling.User"] {
+        for code in ["isp.SYSTEM_ERROR", "Throttling.User", "isv.AMOUNT_NOT_ENOUGH", "isv.OUT_OF_SERVICE"] {
             assert_eq!(classify(code, String::new()), Sent::Later(code.into()));
         }
         for code in ["isv.BUSINESS_LIMIT_CONTROL", "isv.MOBILE_NUMBER_ILLEGAL"] {
             assert_eq!(classify(code, String::new()), Sent::Never(code.into()));
         }
-        for code in ["isv.SMS_TEMPLATE_ILLEGAL", "isv.AMOUNT_NOT_ENOUGH", "SignatureDoesNotMatch", "something.NEW"] {
+        for code in ["isv.SMS_TEMPLATE_ILLEGAL", "SignatureDoesNotMatch", "something.NEW"] {
             assert_eq!(classify(code, String::new()), Sent::Ours(code.into()));
         }
         assert_eq!(classify("OK", "1^0".into()), Sent::Taken("1^0".into()));

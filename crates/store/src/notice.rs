@@ -67,6 +67,14 @@ pub struct NoticeRow {
     pub answer: String,
     /// When it was sent.
     pub sent_at: Option<DateTime<Utc>>,
+    to_key: String,
+}
+
+impl NoticeRow {
+    /// Whether it went to this address.
+    pub fn went_to(&self, keys: &Keys, address: &str) -> bool {
+        self.to_key == to_key(keys, address)
+    }
 }
 
 /// The actor that sends by a channel.
@@ -78,6 +86,11 @@ fn dispatcher(channel: Channel) -> String {
 struct Body {
     to: String,
     params: Vec<(String, String)>,
+}
+
+/// By which an address is known again after the notice is gone.
+fn to_key(keys: &Keys, to: &str) -> String {
+    keys.find("notice-to", to)
 }
 
 pub(crate) fn queue(
@@ -99,6 +112,7 @@ pub(crate) fn queue(
             notice::state.eq("queued"),
             notice::due_at.eq(stored(now)),
             notice::body.eq(keys.seal_json(&format!("notice:{id}"), &body)?),
+            notice::to_key.eq(to_key(keys, &queued.to)),
         ))
         .execute(connection)?;
     Ok(())
@@ -205,34 +219,43 @@ impl Store {
         })
     }
 
-    /// What a receipt, a bounce or the provider's answer says of a sent notice. Told twice, it is noted once; `remote`,
-    /// where there is one, must be the provider's own name for it. False when it is about nothing that waits.
+    /// What receipts, bounces or the provider's answer say of sent notices, in one transaction. Told twice, it is noted
+    /// once; the name in the middle, where there is one, must be the provider's own. True when one of them is being sent
+    /// this very moment: what was said of it is to be said again.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn notice_receipt(&self, id: NoticeId, remote: Option<&str>, what: &Delivery) -> Result<bool, StoreError> {
-        let (state, answer) = match what {
-            Delivery::Arrived => ("delivered", ""),
-            Delivery::Failed(code) => ("undelivered", code.as_str()),
-            Delivery::Unknown => ("unknown", ""),
-        };
+    pub fn notice_receipts(&self, told: &[(NoticeId, Option<String>, Delivery)]) -> Result<bool, StoreError> {
         self.write(|connection| {
-            let row = notice::table.find(id.to_string()).filter(notice::state.eq_any(["sent", "unknown"]));
-            let set = (
-                notice::state.eq(state),
-                notice::answer.eq(answer),
-                notice::look_at.eq(None::<chrono::NaiveDateTime>),
-                notice::body.eq(None::<Vec<u8>>),
-            );
-            let changed = match remote {
-                // One that was found again without its name takes any.
-                Some(remote) => {
-                    let row = row.filter(notice::remote.eq(remote).or(notice::remote.is_null()));
-                    diesel::update(row).set(set).execute(connection)?
+            let mut early = false;
+            for (id, remote, what) in told {
+                let (state, answer) = match what {
+                    Delivery::Arrived => ("delivered", ""),
+                    Delivery::Failed(code) => ("undelivered", code.as_str()),
+                    Delivery::Unknown => ("unknown", ""),
+                };
+                let row = notice::table.find(id.to_string()).filter(notice::state.eq_any(["sent", "unknown"]));
+                let set = (
+                    notice::state.eq(state),
+                    notice::answer.eq(answer),
+                    notice::look_at.eq(None::<chrono::NaiveDateTime>),
+                    notice::body.eq(None::<Vec<u8>>),
+                );
+                let changed = match remote {
+                    // One that was found again without its name takes any.
+                    Some(remote) => {
+                        let row = row.filter(notice::remote.eq(remote).or(notice::remote.is_null()));
+                        diesel::update(row).set(set).execute(connection)?
+                    }
+                    None => diesel::update(row).set(set).execute(connection)?,
+                };
+                if changed == 0 {
+                    let claimed = notice::table.find(id.to_string()).filter(notice::state.eq("queued"));
+                    let claimed = claimed.filter(notice::answer.eq(CLAIMED)).count().get_result::<i64>(connection)?;
+                    early |= claimed > 0;
                 }
-                None => diesel::update(row).set(set).execute(connection)?,
-            };
-            Ok(changed == 1)
+            }
+            Ok(early)
         })
     }
 
@@ -277,23 +300,24 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub fn notices_to(&self, owner: ApplicantId, most: i64) -> Result<Vec<NoticeRow>, StoreError> {
-        type Row = (String, String, String, String, Option<chrono::NaiveDateTime>);
+        type Row = (String, String, String, String, Option<chrono::NaiveDateTime>, Option<String>);
         let rows: Vec<Row> = self.read(|connection| {
             Ok(notice::table
                 .filter(notice::applicant_id.eq(owner.to_string()))
                 .order(notice::id.desc())
-                .select((notice::channel, notice::kind, notice::state, notice::answer, notice::sent_at))
+                .select((notice::channel, notice::kind, notice::state, notice::answer, notice::sent_at, notice::to_key))
                 .limit(most)
                 .load(connection)?)
         })?;
         rows.into_iter()
-            .map(|(channel, kind, state, answer, sent_at)| {
+            .map(|(channel, kind, state, answer, sent_at, to_key)| {
                 Ok(NoticeRow {
                     channel: Channel::from_code(&channel).ok_or(StoreError::Value("notice.channel"))?,
                     kind,
                     state,
                     answer,
                     sent_at: sent_at.map(crate::time::instant),
+                    to_key: to_key.unwrap_or_default(),
                 })
             })
             .collect()

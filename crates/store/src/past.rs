@@ -101,7 +101,7 @@ impl Store {
             timeline::load(connection, &owner.to_string(), &mut one)?;
             let [mut application] = one;
             let since = instant(since);
-            application.timeline.retain(|entry| entry.at <= since);
+            application.timeline.retain(|entry| entry.at <= at);
             Ok((
                 since,
                 Applicant {

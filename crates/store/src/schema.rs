@@ -106,6 +106,7 @@ diesel::table! {
         remote -> Nullable<Text>,
         sent_at -> Nullable<Timestamp>,
         look_at -> Nullable<Timestamp>,
+        to_key -> Nullable<Text>,
     }
 }
 

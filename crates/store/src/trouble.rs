@@ -202,7 +202,8 @@ fn set_due(connection: &mut AnyConnection, task: &Task, due: Option<DateTime<Utc
         Queue::Notice => {
             let state = if due.is_some() { "queued" } else { "parked" };
             let row = notice::table.find(id).filter(notice::body.is_not_null()).filter(notice::sent_at.is_null());
-            let set = (notice::due_at.eq(due), notice::state.eq(state), notice::tries.eq(0));
+            // One try is counted: before it is sent again, the provider is asked whether it was sent already.
+            let set = (notice::due_at.eq(due), notice::state.eq(state), notice::tries.eq(1));
             diesel::update(row).set(set).execute(connection)?
         }
         Queue::Payment => {

@@ -22,3 +22,5 @@ CREATE TABLE trouble (
     at TIMESTAMP NOT NULL
 );
 CREATE INDEX trouble_by_state ON trouble (state, at, task);
+-- Where a notice went, as a keyed hash: what became of it is told of that address alone.
+ALTER TABLE notice ADD COLUMN to_key TEXT;

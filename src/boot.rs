@@ -28,7 +28,7 @@ use crate::config::Config;
 use crate::demo::DemoClock;
 use crate::web::posted::FORM_MOST;
 use crate::web::site::Site;
-use crate::{commands, demo, web as kit};
+use crate::{backup, commands, demo, web as kit};
 
 /// How long an orderly end may take.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(20);
@@ -44,6 +44,8 @@ pub struct Parts {
     pub blobs: PathBuf,
     /// Master key in hexadecimal.
     pub master_key: String,
+    /// The ones before it, newest first.
+    pub former_master_keys: Vec<String>,
     /// A newer calendar.
     pub calendar: Option<PathBuf>,
     /// Whether the notice of registration holds the password.
@@ -73,12 +75,29 @@ pub struct Parts {
 /// # Errors
 /// When it can't be opened.
 pub fn store(parts: &Parts, now: DateTime<Utc>) -> anyhow::Result<Arc<Store>> {
-    let master = hex::decode(&parts.master_key).context("the master key is not hexadecimal")?;
-    let keys = Keys::from_master(&master)?;
-    let blobs = Blobs::open(&parts.blobs).context("the folder of files can't be used")?;
-    let store = Store::open(&parts.database_url, keys, blobs).context("the database can't be used")?;
+    let store = look(parts)?;
     store.take_over(now)?;
+    Ok(store)
+}
+
+/// The same beside a service that runs: what it has claimed stays its own.
+///
+/// # Errors
+/// When it can't be opened.
+pub fn look(parts: &Parts) -> anyhow::Result<Arc<Store>> {
+    let blobs = Blobs::open(&parts.blobs).context("the folder of files can't be used")?;
+    let store = Store::open(&parts.database_url, keys(parts)?, blobs).context("the database can't be used")?;
     Ok(Arc::new(store))
+}
+
+/// The keys of these parts.
+///
+/// # Errors
+/// When one is not hexadecimal or too short.
+pub fn keys(parts: &Parts) -> anyhow::Result<Keys> {
+    let bytes = |key: &String| hex::decode(key).context("a master key is not hexadecimal");
+    let former = parts.former_master_keys.iter().map(bytes).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(Keys::from_masters(&bytes(&parts.master_key)?, &former)?)
 }
 
 /// The running tree of these parts.
@@ -216,6 +235,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             commands::invite(&cli, config.as_deref(), user, name, roles)
         }
         Some(Command::Seed { cases }) => commands::seed(&cli, *cases),
+        Some(Command::Hooks { config }) => commands::hooks(&cli, config.as_deref()),
+        Some(Command::Backup { config, to, without_keys }) => backup::take(&cli, config.as_deref(), to, *without_keys),
+        Some(Command::Restore { config, from }) => backup::restore(&cli, config.as_deref(), from),
     }
 }
 
@@ -265,6 +287,7 @@ pub fn parts(config: &Config) -> anyhow::Result<Parts> {
         database_url: config.database_url.clone(),
         blobs: config.blobs.clone(),
         master_key: config.master_key.clone(),
+        former_master_keys: config.former_master_keys.clone(),
         calendar: config.calendar.clone(),
         password_in_notice: config.registration_notice != "username-only",
         arbiters: config.arbiters,

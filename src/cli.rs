@@ -67,6 +67,33 @@ pub enum Command {
         #[arg(long)]
         cases: u64,
     },
+    /// Prints the addresses at which providers report what became of texts and mails; they hold a secret.
+    Hooks {
+        /// The file with the settings; without it, the demo's folder.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+    /// Copies database, files and keys into a new folder while the service runs, and proves the copy by opening all of it.
+    Backup {
+        /// The file with the settings; without it, the demo's folder.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// The folder, which must not be there yet.
+        #[arg(long)]
+        to: PathBuf,
+        /// Leaves the keys out: without them nothing of it can be opened.
+        #[arg(long)]
+        without_keys: bool,
+    },
+    /// Puts a copy into an empty place, and proves it there.
+    Restore {
+        /// The file with the settings that say where; without it, the demo's folder.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// The folder that `backup` made.
+        #[arg(long)]
+        from: PathBuf,
+    },
     /// The service for real: database, gateways and secrets come from the settings.
     Serve {
         /// The file with the settings.

@@ -15,21 +15,26 @@ use crate::cli::Cli;
 use crate::config::Config;
 use crate::{demo, seed};
 
-/// The store that a command is about: of the settings, or of the demo's folder.
-fn open(cli: &Cli, config: Option<&Path>) -> anyhow::Result<(Parts, Arc<Store>)> {
-    let parts = match config {
-        Some(config) => boot::parts(&Config::load(config)?)?,
+/// What a command is about: the settings, or the demo's folder.
+pub(crate) fn parts(cli: &Cli, config: Option<&Path>) -> anyhow::Result<Parts> {
+    match config {
+        Some(config) => boot::parts(&Config::load(config)?),
         None => {
             demo::folder(&cli.data)?;
             let nowhere = demo::Outside { sandbox: None, http_port: cli.sandbox_port, smtp_port: cli.smtp_port };
-            demo::parts(cli, &format!("http://127.0.0.1:{}", cli.port), &nowhere)
+            Ok(demo::parts(cli, &format!("http://127.0.0.1:{}", cli.port), &nowhere))
         }
-    };
-    let store = boot::store(&parts, Utc::now())?;
+    }
+}
+
+/// The store that a command is about; the service may be running on it.
+fn open(cli: &Cli, config: Option<&Path>) -> anyhow::Result<(Parts, Arc<Store>)> {
+    let parts = parts(cli, config)?;
+    let store = boot::look(&parts)?;
     Ok((parts, store))
 }
 
-fn say(words: &str) -> anyhow::Result<()> {
+pub(crate) fn say(words: &str) -> anyhow::Result<()> {
     Ok(writeln!(std::io::stdout(), "{words}")?)
 }
 
@@ -61,6 +66,17 @@ pub fn invite(cli: &Cli, config: Option<&Path>, user: &str, name: &str, roles: &
     let entry = AuditEntry { by: Actor::System, act: "invited", subject: format!("staff:{user}") };
     let token = store.invite(&user.to_lowercase(), name, &roles, &entry, Utc::now())?;
     say(&format!("{}/staff/invitation/{token}", parts.site))
+}
+
+/// `renzheng hooks`
+///
+/// # Errors
+/// When the store can't be opened.
+pub fn hooks(cli: &Cli, config: Option<&Path>) -> anyhow::Result<()> {
+    let (parts, store) = open(cli, config)?;
+    let address = format!("{}/notices/{}", parts.site, crate::public::hooks::key(&store));
+    say(&format!("receipts of texts (SmsReport)        {address}/receipts"))?;
+    say(&format!("mails that bounced (RFC 3464, POST)  {address}/bounces"))
 }
 
 /// `renzheng seed --cases`

@@ -21,6 +21,10 @@ pub struct Config {
     pub blobs: PathBuf,
     /// 32 bytes in hexadecimal; everything sealed hangs on it.
     pub master_key: String,
+    /// Master keys from before, newest first: they open what was sealed then, which is sealed anew little by little. The
+    /// oldest one makes look-ups for ever. Optional.
+    #[serde(default)]
+    pub former_master_keys: Vec<String>,
     /// A newer calendar of working days, in place of the built-in one. Optional.
     #[serde(default)]
     pub calendar: Option<PathBuf>,

@@ -233,6 +233,7 @@ pub fn parts(cli: &Cli, site: &str, outside: &Outside) -> Parts {
         database_url: cli.database_url.clone().unwrap_or_else(|| database.to_string_lossy().into_owned()),
         blobs: cli.data.join("blobs"),
         master_key: MASTER_KEY.into(),
+        former_master_keys: Vec::new(),
         calendar: None,
         password_in_notice: true,
         arbiters: 2,

@@ -3,6 +3,7 @@
 //! This package is what browsers see. Start reading with [`boot`], then `docs/ARCHITECTURE.md`.
 
 pub mod applicant;
+pub mod backup;
 pub mod boot;
 pub mod cli;
 pub mod commands;

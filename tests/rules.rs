@@ -49,12 +49,21 @@ async fn r2_8_a_change_of_the_table_applies_to_new_applications_only() {
     // Two administrators: the second sees that the table has moved on.
     let stale = admin.post("/staff/materials/photo", &[("act", "up"), ("version", &version)]).await;
     assert!(stale.status == 409 && stale.body.contains("另一位管理员刚刚修改"));
+    let mut late = NEW.to_vec();
+    late.retain(|(name, _)| *name != "slot_zh");
+    late.extend([("version", version.as_str()), ("slot_zh", "第二封推荐信")]);
+    let late = admin.post("/staff/materials/new", &late).await;
+    assert_eq!(late.status, 422);
+    assert!(
+        late.body.contains("他人已更改材料表") && late.body.contains("value=\"第二封推荐信\""),
+        "nothing typed is lost"
+    );
     let list = admin.get("/staff/materials").await.body;
     assert!(list.contains("导师推荐信") && list.contains("第 1 版") && list.contains("硕士"));
     // What has a name keeps it, whatever is posted; nothing that always holds may be taken away whole.
     let first = admin.get("/staff/materials/photo").await.hidden("version");
     for slot in ["photo", "authorisation"] {
-        let version = admin.get("/staff/materials/photo").await.hidden("version");
+        let version = admin.get("/staff/materials/authorisation").await.hidden("version");
         let gone = admin.post(&format!("/staff/materials/{slot}"), &[("act", "remove"), ("version", &version)]).await;
         assert_eq!(gone.status, if slot == "photo" { 303 } else { 422 }, "{slot}");
     }

@@ -16,7 +16,10 @@ use domain::money::FEE;
 use domain::payment::{Attempt, AttemptState};
 use domain::person::{Gender, Language};
 use domain::refund::AskRefund;
-use store::{Blobs, CodeCheck, Holder, Keys, Limit, QueueCursor, QueueFilter, Realm, Store, StoreError};
+use store::{
+    Blobs, CodeCheck, EventFilter, EventRow, Holder, Instant, Keys, Limit, Queue, QueueCursor, QueueFilter, Realm,
+    Store, StoreError, Task, TroubleState,
+};
 use tempfile::TempDir;
 
 struct Base {
@@ -437,5 +440,144 @@ fn r6_2_queues_are_filtered_sorted_and_paged_and_cases_are_found_by_name_documen
         assert_eq!(store.cases_of(&format!("样本{person}"), 100).unwrap().len(), 7, "{name}");
         let doubles = ids(&store.doubles(made[0], 100).unwrap());
         assert!(made[1..].iter().all(|id| doubles.contains(id)) && !doubles.contains(&made[0]));
+    }
+}
+
+#[test]
+fn r7_2_a_row_is_set_aside_after_three_crashes_and_money_is_never_discarded() {
+    for (name, base) in bases() {
+        let store = &base.store;
+        let entry = |act| domain::effects::AuditEntry { by: Actor::System, act, subject: "test".into() };
+        let notice = Notice {
+            id: NoticeId::fresh(),
+            channel: Channel::Mail,
+            kind: NoticeKind::Accepted,
+            to: "a@example.com".into(),
+            language: "en",
+            params: vec![],
+        };
+        let someone = kept(store);
+        let mut after = someone.clone();
+        Arc::make_mut(&mut after.account).email = format!("b{}@example.com", unique());
+        let effects = Effects { notices: vec![notice.clone()], ..Effects::default() };
+        store.commit(Some(&someone), after, effects, now()).unwrap();
+        let task = Task::new(Queue::Notice, notice.id);
+        let crash = |n: i64| store.row_crashed(&task, "dispatcher", "F-1", now() + TimeDelta::minutes(n)).unwrap();
+        assert!(!crash(1) && !crash(2) && crash(3), "{name}");
+        let parked = store.trouble(&task).unwrap().unwrap();
+        assert_eq!((parked.state, parked.crashes), (TroubleState::Parked, 3), "{name}");
+        assert!(store.troubles(TroubleState::Parked, None, 500).unwrap().iter().any(|one| one.task == task), "{name}");
+        // Nobody claims it, however late it is; retried it is due at once, and asked about before it is sent.
+        let claimed = |at| {
+            std::iter::from_fn(|| store.claim_notice(Channel::Mail, at).unwrap()).find(|due| due.notice.id == notice.id)
+        };
+        assert!(claimed(now() + TimeDelta::days(2)).is_none(), "{name}");
+        assert!(!store.row_mended(&task, now()).unwrap(), "{name}: a parked row is not mended by itself");
+        assert!(store.retry_row(&task, &entry("row-retry"), now()).unwrap(), "{name}");
+        assert!(!store.retry_row(&task, &entry("row-retry"), now()).unwrap(), "{name}: once");
+        assert_eq!(claimed(now()).map(|due| due.tries), Some(2), "{name}");
+        assert!(store.row_mended(&task, now()).unwrap(), "{name}");
+        // It crashes anew: the count begins anew; given up, its words are gone.
+        assert!(!crash(4) && !crash(5) && crash(6), "{name}");
+        assert!(store.discard_row(&task, &entry("row-discard"), now()).unwrap(), "{name}");
+        assert!(!store.retry_row(&task, &entry("row-retry"), now()).unwrap(), "{name}: it is gone");
+        let payment = Task::new(Queue::Payment, unique());
+        for _ in 0..3 {
+            store.row_crashed(&payment, "payment_reconciler", "F-2", now()).unwrap();
+        }
+        assert!(!store.discard_row(&payment, &entry("row-discard"), now()).unwrap(), "{name}: money");
+        assert!(store.queue_looks(now()).unwrap().len() == Queue::ALL.len());
+    }
+}
+
+#[test]
+fn r7_1_events_are_kept_once_filtered_paged_and_forgotten_in_time() {
+    for (name, base) in bases() {
+        let (store, child) = (&base.store, format!("child{}", unique()));
+        let event = |n: i64, kind: &str| EventRow {
+            id: uuid(),
+            at: Instant(now() + TimeDelta::seconds(n)),
+            kind: kind.into(),
+            child: child.clone(),
+            epoch: n,
+            detail: "panicked".into(),
+            backoff_ms: 50,
+            task: String::new(),
+            by_whom: String::new(),
+        };
+        let rows: Vec<EventRow> =
+            (0..25).map(|n| event(n / 2, if n % 2 == 0 { "child.crashed" } else { "child.restarted" })).collect();
+        store.keep_events(&rows).unwrap();
+        store.keep_events(&rows).unwrap();
+        let filter = EventFilter { child: Some(child.clone()), ..EventFilter::default() };
+        let mut seen = Vec::new();
+        let mut after = None;
+        loop {
+            let page = store.events(&filter, after.clone(), 7).unwrap();
+            let Some(last) = page.last() else { break };
+            after = Some((last.at.0, last.id.clone()));
+            seen.extend(page);
+        }
+        assert_eq!(seen.len(), 25, "{name}: each once, over the pages");
+        assert!(seen.is_sorted_by(|a, b| (a.at, &a.id) > (b.at, &b.id)), "{name}: newest first");
+        let crashes = EventFilter {
+            kind: Some("child.crashed".into()),
+            to: Some(now() + TimeDelta::seconds(6)),
+            ..filter.clone()
+        };
+        assert_eq!(store.events(&crashes, None, 100).unwrap().len(), 6, "{name}");
+        while store.forget_events(now() + TimeDelta::seconds(10), 3).unwrap() > 0 {}
+        assert!(store.events(&filter, None, 100).unwrap().iter().all(|row| row.at.0 >= now() + TimeDelta::seconds(10)));
+    }
+}
+
+fn uuid() -> String {
+    NoticeId::fresh().to_string().replace('-', "")
+}
+
+#[test]
+fn r7_3_keys_are_changed_under_way_and_a_rotation_goes_on_where_it_was() {
+    let folder = TempDir::new().unwrap();
+    let admin = std::env::var("TEST_POSTGRES").unwrap();
+    diesel::PgConnection::establish(&admin).unwrap().batch_execute("CREATE DATABASE rotation").unwrap();
+    let postgres = format!("{}/rotation", admin.rsplit_once('/').unwrap().0);
+    for url in [folder.path().join("rows").to_string_lossy().into_owned(), postgres] {
+        let blobs = || Blobs::open(folder.path().join(format!("blobs{}", url.len()))).unwrap();
+        let (old, new) = ([7_u8; 32], [8_u8; 32]);
+        let store = Store::open(&url, Keys::from_master(&old).unwrap(), blobs()).unwrap();
+        let people: Vec<Applicant> = (0..250).map(|_| kept(&store)).collect();
+        let files: Vec<String> = (0..40_u8).map(|n| store.blobs().put(store.keys(), &[n; 100]).unwrap()).collect();
+        assert!(store.rotation().unwrap().is_none() && !store.rotate_some().unwrap(), "there is no newer key");
+        drop(store);
+        let ring = || Keys::from_masters(&new, &[old.to_vec()]).unwrap();
+        let store = Store::open(&url, ring(), blobs()).unwrap();
+        assert!(store.rotate_some().unwrap());
+        // What is written meanwhile is sealed with the newest key; look-ups find everybody as before.
+        let mut changed = people[200].clone();
+        Arc::make_mut(&mut changed.account).email = "moved@example.com".into();
+        store.commit(Some(&people[200]), changed, Effects::default(), now()).unwrap();
+        assert!(store.find_login(&people[3].account.phone).unwrap().is_some());
+        drop(store);
+        // The process died; it goes on, and ends.
+        let store = Store::open(&url, ring(), blobs()).unwrap();
+        let place = store.rotation().unwrap().unwrap();
+        let mut steps = 0;
+        while store.rotate_some().unwrap() {
+            steps += 1;
+            assert!(steps < 2_000);
+        }
+        assert!(place.place == "applicant" && store.rotation().unwrap().is_none());
+        drop(store);
+        // The new key alone opens everything.
+        let store = Store::open(&url, Keys::from_master(&new).unwrap(), blobs()).unwrap();
+        for person in &people {
+            store.load_applicant(person.id).unwrap();
+        }
+        assert_eq!(store.load_applicant(people[200].id).unwrap().account.email, "moved@example.com");
+        for (n, file) in files.iter().enumerate() {
+            assert_eq!(store.blobs().get(store.keys(), file).unwrap(), vec![u8::try_from(n).unwrap(); 100]);
+        }
+        let alone = Keys::from_master(&old).unwrap();
+        assert!(store.blobs().get(&alone, &files[0]).is_err(), "the old key opens nothing any more");
     }
 }

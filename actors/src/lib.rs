@@ -9,6 +9,7 @@ mod certificate_issuer;
 mod clearing_clerk;
 mod faults;
 mod identity_verifier;
+mod key_rotator;
 mod log_keeper;
 mod notification_dispatcher;
 mod parking;

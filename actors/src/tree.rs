@@ -28,6 +28,7 @@ use crate::certificate_issuer::CertificateIssuer;
 use crate::clearing_clerk::ClearingClerk;
 use crate::faults::{Effect, Faults};
 use crate::identity_verifier::IdentityVerifier;
+use crate::key_rotator::KeyRotator;
 use crate::log_keeper::{Incoming, LogKeeper, flush};
 use crate::notification_dispatcher::NotificationDispatcher;
 use crate::parking::{Parking, Troubled};
@@ -319,6 +320,8 @@ impl Starter<'_> {
 const MINUTE: Duration = Duration::from_secs(60);
 /// An applicant waits in front of the page while their identity is checked.
 const IDENTITY_SWEEP: Duration = Duration::from_millis(700);
+/// How often it is looked whether there is a newer key; what is left to be sealed anew goes on by itself.
+const ROTATE_EVERY: Duration = Duration::from_secs(60);
 /// How long an event may wait before it is kept.
 const KEEP_EVERY: Duration = Duration::from_millis(300);
 
@@ -388,6 +391,8 @@ impl Tree {
         reconcilers.start(ChildSpec::new("log_keeper", move || {
             Reconciler::new(LogKeeper::new(Arc::clone(&shared), Arc::clone(&incoming)), KEEP_EVERY)
         }));
+        let (shared, _) = with();
+        starter.start("key_rotator", ROTATE_EVERY, move || KeyRotator::new(Arc::clone(&shared)))?;
         // The doors are opened once; before that a wake-up finds none, and the first sweep does the work.
         let doors = Doors { notices, payments, refunds, clearing, uploads, identity, certificates, cases };
         let _ = world.wake.doors.set(doors);

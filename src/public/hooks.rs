@@ -17,11 +17,6 @@ use crate::web::ctx::Ctx;
 /// Receipts that are read of one push.
 const RECEIPTS_MOST: usize = 1_000;
 
-/// The address under which receipts and bounces come, without a slash at its end; operators give it to the providers.
-pub fn address(ctx: &Ctx) -> String {
-    format!("{}/notices/{}", ctx.site().origin, key(&ctx.site().tree.world.store))
-}
-
 /// The part that nobody can guess.
 pub fn key(store: &store::Store) -> String {
     store.keys().sign("notice-hook", "1")

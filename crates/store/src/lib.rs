@@ -4,6 +4,7 @@
 
 mod applicant;
 mod audit;
+mod backup;
 mod blobs;
 mod certificate;
 mod children;
@@ -20,6 +21,7 @@ mod queue;
 mod recent;
 mod refund;
 mod registration;
+mod rotation;
 mod rules;
 mod schema;
 mod sealing;
@@ -37,6 +39,7 @@ mod verification;
 
 pub use applicant::Committed;
 pub use audit::{AuditRow, Chain};
+pub use backup::Inventory;
 pub use blobs::Blobs;
 pub use certificate::{DueCertificate, Verified};
 pub use clearing::{ClearingDayRow, DiscrepancyRow};
@@ -50,6 +53,7 @@ pub use programme::{Batch, Imported, ProgrammeRow};
 pub use queue::{COUNTED_MOST, Holder, QueueCursor, QueueFilter, QueueRow};
 pub use refund::{LedgerRow, RefundPlace, RefundRow};
 pub use registration::{CodeCheck, RegistrationState};
+pub use rotation::Rotation;
 pub use sealing::Keys;
 pub use secrets::{hash_password, random_token, verify_password};
 pub use session::{Realm, SessionRow};

@@ -13,6 +13,8 @@ use crate::error::StoreError;
 /// The keys of the store, all from one master key.
 pub struct Keys {
     seal: Zeroizing<[u8; 32]>,
+    /// Keys that sealed before, newest first: they open, and seal nothing any more.
+    former: Vec<Zeroizing<[u8; 32]>>,
     find: Zeroizing<[u8; 32]>,
     token: Zeroizing<[u8; 32]>,
 }
@@ -22,20 +24,58 @@ fn derive(master: &[u8], purpose: &str) -> Result<[u8; 32], StoreError> {
     Ok(mac.chain_update(purpose.as_bytes()).finalize().into_bytes().into())
 }
 
+fn opened(key: &[u8; 32], place: &str, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let (nonce, msg) = sealed.split_first_chunk::<24>().ok_or(StoreError::Sealed("too short"))?;
+    let cipher = XChaCha20Poly1305::new_from_slice(key).map_err(|_| StoreError::Crypto("key"))?;
+    let payload = Payload { msg, aad: place.as_bytes() };
+    cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| StoreError::Sealed("wrong key, place or bits"))
+}
+
 impl Keys {
     /// Derives the keys from a master key of 32 bytes.
     ///
     /// # Errors
     /// When the key is shorter.
     pub fn from_master(master: &[u8]) -> Result<Self, StoreError> {
-        if master.len() < 32 {
-            return Err(StoreError::Crypto("the master key must have 32 bytes"));
+        Self::from_masters(master, &[])
+    }
+
+    /// Derives the keys from the master key and the ones before it, newest first: the first seals, all of them open, and
+    /// the oldest makes look-ups and signatures, which can't change.
+    ///
+    /// # Errors
+    /// When a key is shorter than 32 bytes.
+    pub fn from_masters(master: &[u8], former: &[Vec<u8>]) -> Result<Self, StoreError> {
+        if master.len() < 32 || former.iter().any(|key| key.len() < 32) {
+            return Err(StoreError::Crypto("a master key must have 32 bytes"));
         }
+        let oldest = former.last().map_or(master, Vec::as_slice);
+        let seals = former.iter().map(|key| Ok(Zeroizing::new(derive(key, "renzheng seal 1")?)));
         Ok(Self {
             seal: Zeroizing::new(derive(master, "renzheng seal 1")?),
-            find: Zeroizing::new(derive(master, "renzheng find 1")?),
-            token: Zeroizing::new(derive(master, "renzheng token 1")?),
+            former: seals.collect::<Result<_, StoreError>>()?,
+            find: Zeroizing::new(derive(oldest, "renzheng find 1")?),
+            token: Zeroizing::new(derive(oldest, "renzheng token 1")?),
         })
+    }
+
+    /// Whether there are keys that sealed before.
+    pub(crate) fn has_former(&self) -> bool {
+        !self.former.is_empty()
+    }
+
+    /// A name of the newest key that says nothing of it.
+    pub(crate) fn newest(&self) -> String {
+        Self::keyed(&self.seal, "key", "name").chars().take(16).collect()
+    }
+
+    /// The same sealed anew, if an older key had sealed it.
+    pub(crate) fn renewed(&self, place: &str, sealed: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        if opened(&self.seal, place, sealed).is_ok() {
+            return Ok(None);
+        }
+        let plain = Zeroizing::new(self.open(place, sealed)?);
+        Ok(Some(self.seal(place, &plain)?))
     }
 
     /// Seals `plain` for one place (`table:row`): it opens nowhere else.
@@ -60,10 +100,13 @@ impl Keys {
     /// # Errors
     /// `Sealed` when the key or the place is another, or a bit has changed.
     pub fn open(&self, place: &str, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
-        let (nonce, msg) = sealed.split_first_chunk::<24>().ok_or(StoreError::Sealed("too short"))?;
-        let cipher = XChaCha20Poly1305::new_from_slice(&*self.seal).map_err(|_| StoreError::Crypto("key"))?;
-        let payload = Payload { msg, aad: place.as_bytes() };
-        cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| StoreError::Sealed("wrong key, place or bits"))
+        let newest = opened(&self.seal, place, sealed);
+        match newest {
+            Err(StoreError::Sealed(_)) => {
+                self.former.iter().find_map(|key| opened(key, place, sealed).ok()).map_or(newest, Ok)
+            }
+            known => known,
+        }
     }
 
     pub(crate) fn seal_json<T: Serialize>(&self, place: &str, value: &T) -> Result<Vec<u8>, StoreError> {

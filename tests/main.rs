@@ -14,6 +14,7 @@ mod joint;
 mod journeys;
 mod locales_agree;
 mod notices;
+mod operating;
 mod operator;
 mod recovery;
 mod refunds;

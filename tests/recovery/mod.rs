@@ -1,5 +1,7 @@
 //! The process killed at named places of the journey, as SIGKILL would; started again, the journey ends right.
 
+mod kills;
+
 use crate::support::client::{GOOD_CARD, Person, Visitor};
 use crate::support::server::{Outside, Server, rustls_provider};
 use crate::support::stubborn::Stubborn;

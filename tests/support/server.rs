@@ -58,10 +58,15 @@ impl Outside {
 
     /// Time passes: first out there, then in the service.
     pub async fn pass(&self, server: &Server, span: TimeDelta) {
+        self.pass_at(&server.site, span).await;
+    }
+
+    /// The same by the service's address.
+    pub async fn pass_at(&self, site: &str, span: TimeDelta) {
         self.seconds.fetch_add(span.num_seconds(), Ordering::SeqCst);
         let body = format!(r#"{{"seconds": {}}}"#, span.num_seconds());
         let moved = reqwest::Client::new()
-            .post(format!("{}/demo/clock", server.site))
+            .post(format!("{site}/demo/clock"))
             .header("Content-Type", "application/json")
             .body(body);
         assert_eq!(moved.send().await.unwrap().status(), 204);
@@ -215,6 +220,18 @@ impl Server {
     pub fn terminate(&mut self) -> Option<i32> {
         Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         self.child.wait().unwrap().code()
+    }
+
+    /// SIGTERM, and again a moment later; returns the exit code.
+    pub fn terminate_twice(&mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        Command::new("kill").arg(&pid).status().unwrap();
+        let begun = std::time::Instant::now();
+        // It may be gone by then, in order.
+        Command::new("kill").arg(&pid).stderr(Stdio::null()).status().unwrap();
+        let code = self.child.wait().unwrap().code();
+        assert!(begun.elapsed() < Duration::from_secs(5), "it ends at once");
+        code
     }
 
     /// Everything that was logged.

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::{OwnedRwLockReadGuard, RwLock};
+
 use super::client::{Answer, BASIC, CREDENTIAL, GOOD_CARD, Person, SCHOOL, SLOTS, Visitor};
 use super::pictures::jpeg;
 use super::server::{Outside, Server};
@@ -41,9 +43,26 @@ impl Killer {
     }
 }
 
+/// Where several are at it while somebody kills the service and starts it again.
+pub struct Field {
+    pub site: String,
+    /// Whoever does not try again holds this: meanwhile nobody kills.
+    pub fair: Arc<RwLock<()>>,
+    log_ins: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Field {
+    pub fn new(site: &str) -> Arc<Self> {
+        Arc::new(Self { site: site.to_owned(), fair: Arc::default(), log_ins: Arc::default() })
+    }
+}
+
 pub struct Stubborn {
     pub server: Option<Server>,
     killer: Option<Killer>,
+    /// Where somebody else kills the service and starts it again, for several journeys at once.
+    field: Option<Arc<Field>>,
+    quiet: Option<OwnedRwLockReadGuard<()>>,
     /// Whether the killer may kill at present.
     fair: bool,
     visitor: Visitor,
@@ -56,7 +75,24 @@ pub struct Stubborn {
 impl Stubborn {
     pub fn new(server: Server) -> Self {
         let visitor = Visitor::new(&server.site);
-        Self { server: Some(server), killer: None, fair: false, visitor, restarts: 0, faults: 0 }
+        Self {
+            server: Some(server),
+            killer: None,
+            field: None,
+            quiet: None,
+            fair: false,
+            visitor,
+            restarts: 0,
+            faults: 0,
+        }
+    }
+
+    /// One of several on a field where the service comes and goes.
+    pub async fn on(field: &Arc<Field>) -> Self {
+        let visitor = Visitor::new(&field.site);
+        let quiet = Some(Arc::clone(&field.fair).read_owned().await);
+        let field = Some(Arc::clone(field));
+        Self { server: None, killer: None, field, quiet, fair: false, visitor, restarts: 0, faults: 0 }
     }
 
     /// The same with somebody who kills the service at most `most` times on the way.
@@ -65,24 +101,32 @@ impl Stubborn {
     }
 
     /// Whether the service may be killed at present: not while somebody is at it who does not try again.
-    fn fair_game(&mut self, fair: bool) {
+    async fn fair_game(&mut self, fair: bool) {
         self.fair = fair;
+        if let Some(field) = &self.field {
+            self.quiet = if fair { None } else { Some(Arc::clone(&field.fair).read_owned().await) };
+        }
         if let (Some(killer), Some(server)) = (&self.killer, &self.server) {
             *killer.pid.lock().unwrap() = fair.then(|| server.id());
         }
     }
 
-    fn again(&mut self) {
+    async fn again(&mut self) {
+        if self.field.is_some() {
+            self.restarts += 1;
+            tokio::time::sleep(Duration::from_millis(40)).await;
+            return;
+        }
         let mut server = self.server.take().unwrap();
         assert!(server.ended(), "the connection broke, and the service still runs");
         self.server = Some(server.restart());
         self.restarts += 1;
-        self.fair_game(self.fair);
+        self.fair_game(self.fair).await;
     }
 
     /// From here on nobody kills; and if somebody just did, the service is up again.
     async fn calm(&mut self) {
-        self.fair_game(false);
+        self.fair_game(false).await;
         self.get("/healthz").await;
     }
 
@@ -91,9 +135,9 @@ impl Stubborn {
             match self.visitor.try_get(path).await {
                 Ok(answer) if answer.status >= 500 => self.faults += 1,
                 Ok(answer) => return answer,
-                Err(_) => self.again(),
+                Err(_) => self.again().await,
             }
-            assert!(self.faults < 10);
+            assert!(self.faults < if self.field.is_some() { 200 } else { 10 });
         }
     }
 
@@ -102,9 +146,9 @@ impl Stubborn {
             match self.visitor.try_post(path, fields).await {
                 Ok(answer) if answer.status >= 500 => self.faults += 1,
                 Ok(answer) => return answer,
-                Err(_) => self.again(),
+                Err(_) => self.again().await,
             }
-            assert!(self.faults < 10);
+            assert!(self.faults < if self.field.is_some() { 200 } else { 10 });
         }
     }
 
@@ -123,7 +167,7 @@ impl Stubborn {
     /// From registration to the certificate and its verification.
     pub async fn whole(&mut self, outside: &Outside, person: &Person) {
         self.visitor.register(outside, person).await;
-        self.fair_game(true);
+        self.fair_game(true).await;
         let list = self.get("/centre/applications").await;
         let app = self.post("/centre/applications", &[("id", &list.hidden("id"))]).await.to;
 
@@ -153,7 +197,7 @@ impl Stubborn {
                         assert_eq!(answer.status, 500, "{}", answer.body);
                         self.faults += 1;
                     }
-                    Err(_) => self.again(),
+                    Err(_) => self.again().await,
                 }
             }
         }
@@ -174,8 +218,17 @@ impl Stubborn {
         for (user, act) in [("intake", "accept"), ("evaluator", "propose"), ("approver", "approve")] {
             self.calm().await;
             let mut officer = Visitor::new(&self.visitor.site);
-            officer.staff(user).await;
-            self.fair_game(true);
+            match &self.field {
+                Some(field) => {
+                    // A code is used once in its half minute, whoever logs in.
+                    let turn = Arc::clone(&field.log_ins).lock_owned().await;
+                    outside.pass_at(&field.site, chrono::TimeDelta::minutes(1)).await;
+                    officer.staff_at(user, outside.now()).await;
+                    drop(turn);
+                }
+                None => officer.staff(user).await,
+            }
+            self.fair_game(true).await;
             std::mem::swap(&mut self.visitor, &mut officer);
             case = self.get(&format!("/staff?number={number}")).await.to;
             let seen = self.get(&case).await.hidden("seen");

@@ -15,24 +15,55 @@ use crate::vitals::Vitals;
 /// A place in a mailbox, given back when dropped.
 pub(crate) struct Permit {
     vitals: Arc<Vitals>,
-    /// When the letter came and when it was opened, while somebody watches.
+    /// What most letters have nothing of; apart, for a letter is moved several times.
+    extra: Option<Box<Extra>>,
+}
+
+/// What is known of a letter when somebody watches or traces, or when its message allows a retry.
+struct Extra {
     came: Option<Instant>,
     opened: Option<Instant>,
+    /// What the sender was doing: handling belongs to the same trace.
+    span: Option<Box<Span>>,
+    redo: Option<Redo>,
 }
+
+impl Extra {
+    #[cold]
+    fn new(vitals: &Vitals, redo: Option<Redo>) -> Box<Self> {
+        let span = Span::current();
+        let span = (!span.is_disabled()).then(|| Box::new(span));
+        Box::new(Self { came: vitals.came(), opened: None, span, redo })
+    }
+
+    #[cold]
+    fn open(&mut self) -> Trace {
+        if self.came.is_some() {
+            self.opened = Some(Instant::now());
+        }
+        self.span.take()
+    }
+}
+
+/// The span in which a letter is handled.
+pub(crate) type Trace = Option<Box<Span>>;
 
 impl Permit {
     /// Wraps a place that was already taken with [`Vitals::enter`].
-    pub(crate) fn taken(vitals: Arc<Vitals>) -> Self {
-        let came = vitals.came();
-        Self { vitals, came, opened: None }
+    #[inline]
+    pub(crate) fn taken(vitals: Arc<Vitals>, redo: Option<Redo>) -> Self {
+        let plain = redo.is_none() && !vitals.system().is_watched() && !tracing::dispatcher::has_been_set();
+        let extra = if plain { None } else { Some(Extra::new(&vitals, redo)) };
+        Self { vitals, extra }
     }
 }
 
 impl Drop for Permit {
+    #[inline]
     fn drop(&mut self) {
         self.vitals.leave();
-        if let Some(came) = self.came {
-            self.vitals.went(came, self.opened);
+        if let Some((came, opened)) = self.extra.as_ref().and_then(|extra| Some((extra.came?, extra.opened))) {
+            self.vitals.went(came, opened);
         }
     }
 }
@@ -45,6 +76,7 @@ pub(crate) struct Answer<T> {
 
 impl<T> Answer<T> {
     /// Answers. A sender that went away is no failure: its message was handled all the same.
+    #[inline]
     pub(crate) fn send(self, answer: T) {
         let Self { sender, permit } = self;
         // First the place, then the answer: whoever has the answer may count on the place.
@@ -58,24 +90,21 @@ impl<T> Answer<T> {
 /// A message in a mailbox.
 pub(crate) struct Letter<M: Message> {
     content: Option<(M, Answer<M::Answer>)>,
-    /// What the sender was doing: handling belongs to the same trace.
-    span: Span,
-    redo: Redo,
 }
 
 impl<M: Message> Letter<M> {
-    pub(crate) fn new(message: M, sender: Option<oneshot::Sender<M::Answer>>, permit: Permit, redo: Redo) -> Self {
+    #[inline]
+    pub(crate) fn new(message: M, sender: Option<oneshot::Sender<M::Answer>>, permit: Permit) -> Self {
         let answer = Answer { sender, permit };
-        Self { content: Some((message, answer)), span: Span::current(), redo }
+        Self { content: Some((message, answer)) }
     }
 
     /// Takes the content out; from here on the letter can't become a dead one.
-    pub(crate) fn open(mut self) -> Option<(M, Answer<M::Answer>, Span)> {
+    #[inline]
+    pub(crate) fn open(mut self) -> Option<(M, Answer<M::Answer>, Trace)> {
         let (message, mut answer) = self.content.take()?;
-        if answer.permit.came.is_some() {
-            answer.permit.opened = Some(Instant::now());
-        }
-        Some((message, answer, std::mem::replace(&mut self.span, Span::none())))
+        let trace = answer.permit.extra.as_mut().and_then(|extra| extra.open());
+        Some((message, answer, trace))
     }
 }
 
@@ -86,7 +115,8 @@ impl<M: Message> Drop for Letter<M> {
             let (system, child) = (vitals.system(), vitals.name().to_owned());
             let name = std::any::type_name::<M>();
             system.emit(EventKind::LetterDead, &child, 0, name, 0);
-            let content = M::RETRIABLE.then(|| (Box::new(message) as Box<dyn Any + Send>, self.redo));
+            let redo = answer.permit.extra.as_ref().and_then(|extra| extra.redo);
+            let content = redo.map(|redo| (Box::new(message) as Box<dyn Any + Send>, redo));
             system.dead_letters().record(system.now(), name, child, content);
         }
     }

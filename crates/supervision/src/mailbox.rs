@@ -9,6 +9,7 @@ use actix::prelude::SendError;
 use tokio::sync::oneshot;
 
 use crate::child::{Child, Message, Receive};
+use crate::dead_letters::Redo;
 use crate::events::{Event, EventKind};
 use crate::letter::{Letter, Permit};
 use crate::slot::{Control, Obey, Order, Slot};
@@ -84,6 +85,7 @@ impl<C: Child> Mailbox<C> {
         self.address.do_send(Obey);
     }
 
+    #[inline]
     fn put<M>(&self, message: M, sender: Option<oneshot::Sender<M::Answer>>, loud: bool) -> Result<(), Refused<M>>
     where
         C: Receive<M>,
@@ -104,8 +106,9 @@ impl<C: Child> Mailbox<C> {
                 Full::Closed => Refused::Closed(message),
             });
         }
-        let permit = Permit::taken(Arc::clone(&self.vitals));
-        let letter = Letter::new(message, sender, permit, redo::<C, M>);
+        let again: Option<Redo> = if M::RETRIABLE { Some(redo::<C, M>) } else { None };
+        let permit = Permit::taken(Arc::clone(&self.vitals), again);
+        let letter = Letter::new(message, sender, permit);
         // A letter that was just made has its content, so the last arms are as good as unreachable.
         match self.address.try_send(letter) {
             Ok(()) => Ok(()),
@@ -167,6 +170,7 @@ impl<C: Child> Mailbox<C> {
         }
     }
 
+    #[inline]
     pub(crate) fn send<M>(&self, message: M) -> Result<oneshot::Receiver<M::Answer>, Refused<M>>
     where
         C: Receive<M>,

@@ -13,12 +13,12 @@ use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Ha
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use tokio::sync::Notify;
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 use crate::child::{Child, Crash, Desk, Finish, Message, Policy, Receive, Reply, Scope};
 use crate::events::{Event, EventKind};
 use crate::exit::{ExitReason, describe};
-use crate::letter::{Answer, Letter};
+use crate::letter::{Answer, Letter, Trace};
 use crate::mailbox::Mailbox;
 use crate::restart::{Restart, Window};
 use crate::supervisor::Parent;
@@ -334,6 +334,16 @@ impl<C: Child> Slot<C> {
         ));
     }
 
+    /// A letter of a paused child.
+    #[cold]
+    #[inline(never)]
+    fn keep<M: Message>(&mut self, letter: Letter<M>, context: &mut Context<Self>)
+    where
+        C: Receive<M>,
+    {
+        self.stand_still(move |slot, context| slot.handle(letter, context), context);
+    }
+
     fn renew(&mut self, context: &mut Context<Self>) {
         self.discard(context);
         self.core.desk = None;
@@ -415,10 +425,13 @@ impl<C: Child> Slot<C> {
 
 /// Work in the trace of whoever sent the letter.
 fn within<T: 'static>(
-    span: Span,
+    span: Trace,
     work: std::pin::Pin<Box<dyn Future<Output = T>>>,
 ) -> std::pin::Pin<Box<dyn Future<Output = T>>> {
-    if span.is_disabled() { work } else { Box::pin(work.instrument(span)) }
+    match span {
+        Some(span) => Box::pin(work.instrument(*span)),
+        None => work,
+    }
 }
 
 /// A future whose panic is a value.
@@ -459,16 +472,17 @@ where
 
     fn handle(&mut self, letter: Letter<M>, context: &mut Self::Context) {
         if self.core.vitals.hold() == Some(Hold::Paused) {
-            return self.stand_still(move |slot, context| slot.handle(letter, context), context);
+            return self.keep(letter, context);
         }
         let Some(child) = self.child.as_mut() else { return };
         let Some((message, answer, span)) = letter.open() else { return };
         let core = &mut self.core;
         core.vitals.opened();
-        let reply = catch_unwind(AssertUnwindSafe(|| {
-            let _in_the_senders_trace = span.enter();
-            child.receive(message, &mut Scope { core: &mut *core, context: &mut *context })
-        }));
+        let receive = || child.receive(message, &mut Scope { core: &mut *core, context: &mut *context });
+        let reply = match &span {
+            None => catch_unwind(AssertUnwindSafe(receive)),
+            Some(span) => catch_unwind(AssertUnwindSafe(|| span.in_scope(receive))),
+        };
         match reply {
             Ok(Reply::Now(result)) => answer.send(result),
             Ok(Reply::Exclusive(work)) => self.answer_exclusively(within(span, work), answer, context),

@@ -169,6 +169,7 @@ impl System {
     }
 
     /// Whether anybody watches.
+    #[inline]
     pub fn is_watched(&self) -> bool {
         self.inner.watchers.load(Ordering::Relaxed) > 0
     }

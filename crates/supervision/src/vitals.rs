@@ -111,6 +111,7 @@ impl Vitals {
         }
     }
 
+    #[inline]
     pub(crate) fn system(&self) -> &System {
         &self.system
     }
@@ -126,6 +127,7 @@ impl Vitals {
     }
 
     /// Whether an operator keeps it from working.
+    #[inline]
     pub fn hold(&self) -> Option<Hold> {
         match self.held.load(Ordering::Relaxed) {
             0 => None,
@@ -192,10 +194,16 @@ impl Vitals {
 
     /// A watched letter came.
     pub(crate) fn came(&self) -> Option<Instant> {
-        self.system.is_watched().then(|| self.gauge.get_or_init(Box::default).came())
+        if self.system.is_watched() { Some(self.gauge()) } else { None }
+    }
+
+    #[cold]
+    fn gauge(&self) -> Instant {
+        self.gauge.get_or_init(Box::default).came()
     }
 
     /// A watched letter was answered or dropped; `opened` says since when it was handled.
+    #[cold]
     pub(crate) fn went(&self, came: Instant, opened: Option<Instant>) {
         if let Some(gauge) = self.gauge.get() {
             gauge.went(came, opened);
@@ -212,6 +220,7 @@ impl Vitals {
     }
 
     /// Notes an opened letter. Only the child's own thread calls this, so no locked addition is needed.
+    #[inline]
     pub(crate) fn opened(&self) {
         self.handled.store(self.handled.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         self.used.store(true, Ordering::Relaxed);
@@ -226,6 +235,7 @@ impl Vitals {
     }
 
     /// Takes a place in the mailbox, if there is one.
+    #[inline]
     pub(crate) fn enter(&self) -> Result<(), Full> {
         let before = self.places.fetch_add(1, Ordering::SeqCst);
         if before < self.bound {
@@ -240,6 +250,7 @@ impl Vitals {
         self.places.load(Ordering::SeqCst) < self.bound
     }
 
+    #[inline]
     pub(crate) fn leave(&self) {
         self.places.fetch_sub(1, Ordering::SeqCst);
     }

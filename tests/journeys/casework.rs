@@ -288,3 +288,45 @@ async fn r6_2_r6_3_an_officers_day_in_the_browser() {
 async fn r6_2_r6_3_an_officers_day_without_scripts_in_english() {
     day(false, Language::English, "day-plain").await;
 }
+
+/// An administrator adds a row to the table of materials; an officer looks at the file as it stood before.
+async fn table(scripts: bool, language: Language, name: &str) {
+    let mut scene = Scene::begin(scripts, language).await;
+    scene.officer_logs_in("admin").await;
+    scene.open("/staff/materials").await;
+    scene.b.shot(&format!("{name}-table"), false).await;
+    scene.b.shot(&format!("{name}-table-narrow"), true).await;
+    scene.open("/staff/materials/new").await;
+    scene.b.press_css("button[value=save]").await;
+    scene.b.see(".summary").await;
+    scene.b.audit().await;
+    scene.b.shot(&format!("{name}-row-error"), true).await;
+    for (field, words) in [("slot_zh", "推荐信"), ("slot_en", "Letter of recommendation")] {
+        scene.b.fill(field, words).await;
+    }
+    for (field, words) in [("slot_hint_zh", "由导师签名"), ("slot_hint_en", "Signed by a teacher")] {
+        scene.b.fill(field, words).await;
+    }
+    scene.b.press_css("button[value=save]").await;
+    scene.b.see(".flash").await;
+    scene.b.audit().await;
+    let case = scene.case.clone();
+    scene.officer("intake", &[("act", "message"), ("message", "请留意")]).await;
+    scene.officer_logs_in("intake").await;
+    scene.open(&case).await;
+    scene.b.press_css("a[href*='/at?moment=']").await;
+    scene.b.see("main h1").await;
+    scene.b.audit().await;
+    scene.b.shot(&format!("{name}-past"), true).await;
+    scene.b.end().await;
+}
+
+#[actix_web::test]
+async fn r2_8_r6_2_the_table_is_changed_and_the_past_seen_in_the_browser() {
+    table(true, Language::Chinese, "table").await;
+}
+
+#[actix_web::test]
+async fn r2_8_r6_2_the_table_is_changed_and_the_past_seen_without_scripts_in_english() {
+    table(false, Language::English, "table-plain").await;
+}

@@ -378,7 +378,7 @@ fn main() {
         println!("|---|---|---|");
         if wanted("asks") {
             println!(
-                "| ask through a slot ÷ ask of a bare actix address, same arbiter (time) | {:.2} | ≤ 1.25 |",
+                "| ask through a slot ÷ ask of a bare actix address, same arbiter (time) | {:.2} | ≤ 1.15 |",
                 asks()
             );
         }

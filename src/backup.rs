@@ -153,6 +153,10 @@ pub fn restore(cli: &Cli, config: Option<&Path>, from: &Path) -> anyhow::Result<
     }
     let database = Path::new(&parts.database_url).to_owned();
     ensure!(!database.exists(), "{} is there already: a copy goes into an empty place", database.display());
+    for end in ["-wal", "-shm", "-journal"] {
+        let left = parts.database_url.clone() + end;
+        ensure!(!Path::new(&left).exists(), "{left} is left over from another database: move it away first");
+    }
     let empty = fs::read_dir(&parts.blobs).map_or(true, |mut entries| entries.next().is_none());
     ensure!(empty, "{} is not empty: a copy goes into an empty place", parts.blobs.display());
     let mut lacking = Vec::new();
@@ -170,12 +174,19 @@ pub fn restore(cli: &Cli, config: Option<&Path>, from: &Path) -> anyhow::Result<
     if let Some(folder) = database.parent() {
         fs::create_dir_all(folder)?;
     }
-    fs::copy(from.join(DATABASE), &database)?;
-    fs::File::open(&database)?.sync_all()?;
-    let found = prove(&database, &parts.blobs, &parts)?;
+    // Proved under another name: a database that stands was opened whole.
+    let draft = database.with_extension("part");
+    fs::copy(from.join(DATABASE), &draft)?;
+    let found = prove(&draft, &parts.blobs, &parts)?;
     let whole =
         (found.applicants, found.files) == (manifest.applicants, manifest.files) && found.audit == manifest.audit;
     ensure!(whole, "what was restored is not what was copied: {found:?}");
+    for end in ["-wal", "-shm"] {
+        // SQLite takes them away with its last connection; what is left is empty.
+        let _ = fs::remove_file(format!("{}{end}", draft.display()));
+    }
+    fs::File::open(&draft)?.sync_all()?;
+    fs::rename(&draft, &database)?;
     if !lacking.is_empty() {
         say(
             "the settings lack the keys of this copy: put them into `former_master_keys` before the service is started",

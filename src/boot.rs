@@ -28,7 +28,7 @@ use crate::config::Config;
 use crate::demo::DemoClock;
 use crate::web::posted::FORM_MOST;
 use crate::web::site::Site;
-use crate::{backup, commands, demo, web as kit};
+use crate::{backup, commands, demo, otlp, web as kit};
 
 /// How long an orderly end may take.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(20);
@@ -213,12 +213,19 @@ async fn signal() {
     }
 }
 
-fn log(json: bool) {
-    use tracing_subscriber::EnvFilter;
+/// Sets the log up, and the export of traces if an address for them is given; what is returned sends the last ones when it
+/// is dropped.
+fn log(json: bool, otlp: Option<&str>) -> anyhow::Result<Option<otlp::Export>> {
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::util::SubscriberInitExt;
+    use tracing_subscriber::{EnvFilter, Layer, fmt};
     let filter = EnvFilter::try_from_env("RENZHENG_LOG").unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = if json { lines.json().flatten_event(true).boxed() } else { lines.compact().boxed() };
+    let (traces, export) = otlp.map(otlp::layer).transpose()?.unzip();
     // A second subscriber in one process (tests) keeps the first.
-    let _ = if json { builder.json().flatten_event(true).try_init() } else { builder.compact().try_init() };
+    let _ = tracing_subscriber::registry().with(filter).with(lines).with(traces).try_init();
+    Ok(export)
 }
 
 /// Runs a command line.
@@ -226,7 +233,11 @@ fn log(json: bool) {
 /// # Errors
 /// In plain words, for whoever started it.
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
-    log(cli.json_log || matches!(cli.command, Some(Command::Serve { .. })));
+    let (for_real, otlp) = match &cli.command {
+        Some(Command::Serve { config }) => (true, Config::load(config)?.otlp_endpoint),
+        _ => (false, cli.otlp.clone()),
+    };
+    let _export = log(cli.json_log || for_real, otlp.as_deref())?;
     match &cli.command {
         None => run_demo(&cli).await,
         Some(Command::Serve { config }) => run_serve(&Config::load(config)?).await,

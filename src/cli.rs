@@ -29,6 +29,9 @@ pub struct Cli {
     /// Database of the demo in place of its own file.
     #[arg(long)]
     pub database_url: Option<String>,
+    /// Sends traces to an OpenTelemetry collector at this address; the build must have the feature `otlp`.
+    #[arg(long, value_name = "URL")]
+    pub otlp: Option<String>,
     /// Ends the process at the place with this name, for recovery tests.
     #[arg(long, hide = true)]
     pub die_at: Option<String>,

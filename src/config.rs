@@ -44,6 +44,10 @@ pub struct Config {
     /// `/metrics` answers to this machine alone.
     #[serde(default)]
     pub metrics_token: Option<String>,
+    /// Where an OpenTelemetry collector takes traces (OTLP over HTTP), such as `http://127.0.0.1:4318/v1/traces`. Optional; the
+    /// build must have the feature `otlp`.
+    #[serde(default)]
+    pub otlp_endpoint: Option<String>,
     /// Payments.
     pub union_pay: UnionPayConfig,
     /// Text messages.

@@ -11,6 +11,7 @@ pub mod config;
 pub mod demo;
 pub mod error;
 pub mod operator;
+pub mod otlp;
 pub mod public;
 pub mod seed;
 pub mod staff;

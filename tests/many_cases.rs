@@ -171,6 +171,17 @@ fn ask_everything(store: &Store) {
     store.claim_certificate(5, now).unwrap();
     store.claim_notice(domain::effects::Channel::Sms, now).unwrap();
     store.claim_unconfirmed(now).unwrap();
+    store.queue_looks(now).unwrap();
+    store.rows_parked().unwrap();
+    store.troubles(store::TroubleState::Parked, None, 10).unwrap();
+    for filter in [
+        store::EventFilter::default(),
+        store::EventFilter { kind: Some("child.crashed".into()), ..Default::default() },
+        store::EventFilter { child: Some("x".into()), to: Some(now), ..Default::default() },
+    ] {
+        store.events(&filter, None, 10).unwrap();
+        store.events(&filter, Some((now, "x".into())), 10).unwrap();
+    }
     store.notices_to(case.applicant, 10).unwrap();
     store.notices_waiting().unwrap();
     store.materials_table().unwrap();

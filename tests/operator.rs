@@ -233,3 +233,53 @@ async fn r7_3_one_id_follows_a_request_through_messages_and_gateway_calls() {
         "and the request ended in it"
     );
 }
+
+#[actix_web::test]
+async fn r7_3_traces_go_to_a_collector_if_one_is_named() {
+    let _ = crate::support::server::rustls_provider();
+    // A collector: it takes what comes at the address of the protocol.
+    let (send, mut receive) = tokio::sync::mpsc::unbounded_channel::<Vec<u8>>();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let collector = format!("http://{}/v1/traces", listener.local_addr().unwrap());
+    let take = move || {
+        let send = send.clone();
+        actix_web::App::new().route(
+            "/v1/traces",
+            actix_web::web::post().to(move |body: actix_web::web::Bytes| {
+                let _ = send.send(body.to_vec());
+                async { actix_web::HttpResponse::Ok().finish() }
+            }),
+        )
+    };
+    actix_web::rt::spawn(actix_web::HttpServer::new(take).workers(1).disable_signals().listen(listener).unwrap().run());
+    let outside = Outside::start();
+    let mut server = Server::start_traced(&outside, &collector);
+    let reply = reqwest::get(format!("{}/verify/nothing", server.site)).await.unwrap();
+    let id = reply.headers().get("x-request-id").unwrap().to_str().unwrap().to_owned();
+    // What is left is sent at the end.
+    assert_eq!(tokio::task::spawn_blocking(move || server.terminate()).await.unwrap(), Some(0));
+    let mut sent = Vec::new();
+    while let Ok(batch) = receive.try_recv() {
+        sent.extend(batch);
+    }
+    let has = |words: &str| sent.windows(words.len()).any(|part| part == words.as_bytes());
+    assert!(has("renzheng") && has("/verify/{token}") && has(&id), "the request's span is among {} bytes", sent.len());
+    assert!(!has("/verify/nothing"), "the route's pattern, not what stands in its place");
+}
+
+#[actix_web::test]
+async fn r7_2_a_row_that_crashes_the_session_it_is_about_is_set_aside_too() {
+    let (outside, server) = world();
+    let mut visitor = Visitor::new(&server.site);
+    let app = visitor.apply(&outside, &Person::sample()).await;
+    let mut console = operator(&outside, &server).await;
+    let leaving = visitor.post(&format!("{app}/payment"), &[("act", "pay")]).await;
+    order(&mut console, "panic", "commit", "3").await;
+    Visitor::play(&leaving, GOOD_CARD).await;
+    let parked = console.until("/operator/queues", "what=retry&amp;on=payment:").await.body;
+    let task = parked.split("on=payment:").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    act(&mut console, "retry", &format!("payment:{task}")).await;
+    visitor.until(&format!("{app}/payment"), "/done").await;
+    assert_eq!(outside.taken(), 36_000, "once");
+    console.until("/operator/queues", "没有搁置的任务").await;
+}

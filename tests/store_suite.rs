@@ -472,7 +472,6 @@ fn r7_2_a_row_is_set_aside_after_three_crashes_and_money_is_never_discarded() {
             std::iter::from_fn(|| store.claim_notice(Channel::Mail, at).unwrap()).find(|due| due.notice.id == notice.id)
         };
         assert!(claimed(now() + TimeDelta::days(2)).is_none(), "{name}");
-        assert!(!store.row_mended(&task, now()).unwrap(), "{name}: a parked row is not mended by itself");
         assert!(store.retry_row(&task, &entry("row-retry"), now()).unwrap(), "{name}");
         assert!(!store.retry_row(&task, &entry("row-retry"), now()).unwrap(), "{name}: once");
         assert_eq!(claimed(now()).map(|due| due.tries), Some(2), "{name}");

@@ -122,8 +122,15 @@ impl Work for LogKeeper {
         let (now, store) = (self.world.clock.now(), Arc::clone(&self.world.store));
         if self.incoming().forgets(now) {
             let forgotten = run(&self.world.rows, move || store.forget_events(now - EVENTS_KEPT, FORGOTTEN_AT_ONCE));
-            if let Err(error) = forgotten.await {
-                Fault::new(error);
+            match forgotten.await {
+                // There may be more: the next step goes on.
+                Ok(count) if i64::try_from(count).unwrap_or(0) >= FORGOTTEN_AT_ONCE => {
+                    self.incoming().forget_at = None;
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    Fault::new(error);
+                }
             }
         }
         let rows = self.incoming().next();

@@ -17,8 +17,8 @@ use gateways::sms::SmsClient;
 use gateways::unionpay::UnionPay;
 use store::{Store, TroubleState};
 use supervision::{
-    AskError, Backoff, ChildSpec, Clock, Directory, DirectorySpec, Hold, Intensity, Mailbox, Reconciler, Steer,
-    Supervisor, System, Wake, Work,
+    AskError, Backoff, Carried, ChildSpec, Clock, Directory, DirectorySpec, Hold, Intensity, Mailbox, Reconciler,
+    Steer, Supervisor, System, Wake, Work,
 };
 use tokio::sync::broadcast;
 
@@ -512,6 +512,14 @@ fn asked<T>(answer: Result<Result<T, Refusal>, AskError>) -> Result<T, Refusal> 
     answer.unwrap_or_else(|error| Err(Fault::new(format!("session actor: {error}")).into()))
 }
 
+/// An answer, or the end of whoever asked, if whom they asked came to an end over it.
+fn together<T>(answer: Result<T, AskError>) -> Result<T, AskError> {
+    match answer {
+        Err(AskError::Lost) => Carried::wanted("the session actor failed over this row", "session actor").go_on(),
+        other => other,
+    }
+}
+
 /// How reconcilers reach the sessions.
 #[derive(Clone)]
 pub(crate) struct Asks {
@@ -519,14 +527,15 @@ pub(crate) struct Asks {
 }
 
 impl Asks {
-    /// As [`Tree::command`].
+    /// As [`Tree::command`], but a session that failed over the row fails whoever asked: the row is on their desk, and so
+    /// it is counted and set aside like any other that crashes its worker.
     pub(crate) async fn command<C: Command>(&self, id: ApplicantId, command: C) -> Result<C::Done, Refusal> {
-        asked(self.sessions.ask(&id, Do(command), ANSWER_WITHIN).await)
+        asked(together(self.sessions.ask(&id, Do(command), ANSWER_WITHIN).await))
     }
 
-    /// As [`Tree::applicant`].
+    /// As [`Tree::applicant`], with the same exception.
     pub(crate) async fn applicant(&self, id: ApplicantId) -> Result<Arc<Applicant>, Refusal> {
-        asked(self.sessions.ask(&id, Load(None), ANSWER_WITHIN).await)
+        asked(together(self.sessions.ask(&id, Load(None), ANSWER_WITHIN).await))
     }
 }
 

@@ -18,6 +18,9 @@ use crate::web::ctx::Ctx;
 /// whether anybody still listens.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 
+/// What happens within so long is looked at together.
+const TOGETHER: Duration = Duration::from_millis(250);
+
 /// A short word beside the page's content that a stream fills.
 pub fn place(ctx: &Ctx, address: &str) -> Markup {
     html! {
@@ -65,7 +68,8 @@ where
                 let every = running.woken.every;
                 tokio::select! {
                     () = ended(&mut running.draining) => return None,
-                    () = running.woken.wait() => {}
+                    // Many events in one moment are one look.
+                    () = running.woken.wait() => tokio::time::sleep(TOGETHER).await,
                     () = tokio::time::sleep(every) => {
                         // A comment: whoever is gone is found out.
                         running.first = true;

@@ -12,6 +12,8 @@ use crate::web::ctx::Ctx;
 
 /// The header that carries the id, from a proxy of ours and back to the browser.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// No method that there is has a longer name.
+const METHOD_MOST: usize = 10;
 /// An id is no longer than this.
 const ID_MOST: usize = 64;
 
@@ -41,7 +43,8 @@ pub async fn requests<B: MessageBody>(
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
     let ctx = Ctx::of(request.request());
     let id = id(&ctx, request.headers().get(&REQUEST_ID));
-    let (method, begun) = (request.method().as_str().to_owned(), Instant::now());
+    let method: String = request.method().as_str().chars().take(METHOD_MOST).collect();
+    let begun = Instant::now();
     // The path may hold a token or a name: what is logged is the route's pattern.
     let span =
         tracing::info_span!("request", request.id = %id, http.method = %method, http.route = tracing::field::Empty);

@@ -152,20 +152,29 @@ impl Server {
         Self::launch(format!("{}:{}", outside.http, outside.smtp), data, 0, Some(place), None)
     }
 
+    /// A server that sends its traces to a collector.
+    pub fn start_traced(outside: &Outside, collector: &str) -> Self {
+        let data = Arc::new(TempDir::new().unwrap());
+        let sandbox = format!("{}:{}", outside.http, outside.smtp);
+        Self::launch_with(sandbox, data, 0, &["--otlp", collector])
+    }
+
     fn launch(sandbox: String, data: Arc<TempDir>, port: u16, die_at: Option<&str>, database: Option<&str>) -> Self {
+        let die_at = die_at.map(|place| ["--die-at", place]);
+        let database = database.map(|url| ["--database-url", url]);
+        let more: Vec<&str> = die_at.into_iter().chain(database).flatten().collect();
+        Self::launch_with(sandbox, data, port, &more)
+    }
+
+    fn launch_with(sandbox: String, data: Arc<TempDir>, port: u16, more: &[&str]) -> Self {
         let log = std::fs::File::options().create(true).append(true).open(data.path().join("log")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_renzheng"));
         command
             .args(["--port", &port.to_string(), "--sandbox", &sandbox, "--json-log", "--data"])
             .arg(data.path())
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(log);
-        if let Some(place) = die_at {
-            command.args(["--die-at", place]);
-        }
-        if let Some(database) = database {
-            command.args(["--database-url", database]);
-        }
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let site = loop {

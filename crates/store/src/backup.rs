@@ -58,6 +58,7 @@ impl Store {
             return Err(StoreError::Value("the database file"));
         }
         let Chain::Whole(audit, _) = self.verify_audit()? else { return Err(StoreError::Value("the audit log")) };
+        self.open_sealed()?;
         let (mut applicants, mut after) = (0, String::new());
         loop {
             let page: Vec<String> = self.read(|connection| {

@@ -122,7 +122,12 @@ impl Blobs {
 
     /// Seals the files of the folder after `after` with the newest key, where an older one had; its name, or none when
     /// there is no folder left.
-    pub(crate) fn renew_folder(&self, keys: &Keys, after: &str) -> Result<Option<String>, StoreError> {
+    pub(crate) fn renew_folder(
+        &self,
+        keys: &Keys,
+        after: &str,
+        unopened: &mut u64,
+    ) -> Result<Option<String>, StoreError> {
         let Some(folder) = self.folders()?.into_iter().find(|folder| folder.as_str() > after) else { return Ok(None) };
         for entry in fs::read_dir(self.root.join(&folder))? {
             let hash = entry?.file_name().to_string_lossy().into_owned();
@@ -130,7 +135,8 @@ impl Blobs {
                 continue;
             }
             let path = self.path(&hash)?;
-            if let Some(renewed) = keys.renewed(&format!("blob:{hash}"), &fs::read(&path)?)? {
+            let renewed = keys.renewed(&format!("blob:{hash}"), &fs::read(&path)?);
+            if let Some(renewed) = crate::rotation::opened(renewed, unopened)? {
                 write_whole(&path, &renewed)?;
             }
         }

@@ -56,6 +56,9 @@ pub struct Rotation {
     pub place: String,
     /// The last row that was gone through.
     after: String,
+    /// What none of the keys opens, rows and files: it is left as it is.
+    #[serde(default)]
+    pub unopened: u64,
 }
 
 #[derive(QueryableByName)]
@@ -75,17 +78,18 @@ fn next(place: &str) -> &'static str {
 
 impl Sealed {
     /// The rows after one, sealed anew where an older key had sealed them.
-    fn renew(&self, connection: &mut AnyConnection, keys: &Keys, after: &str) -> Result<Vec<String>, StoreError> {
+    fn renew(
+        &self,
+        connection: &mut AnyConnection,
+        keys: &Keys,
+        after: &str,
+        unopened: &mut u64,
+    ) -> Result<Option<String>, StoreError> {
         let Self { table, key, column, place } = self;
-        let postgres = matches!(connection, AnyConnection::Postgres(_));
-        let (one, two, three) = if postgres { ("$1", "$2", "$3") } else { ("?", "?", "?") };
-        let rows: Vec<Found> = diesel::sql_query(format!(
-            "SELECT {key} AS id, {column} AS body FROM {table} WHERE {key} > {one} AND {column} IS NOT NULL ORDER BY {key} LIMIT {AT_ONCE}"
-        ))
-        .bind::<Text, _>(after)
-        .load(connection)?;
+        let (one, two, three) = marks(connection);
+        let rows = self.rows(connection, after)?;
         for Found { id, body } in &rows {
-            if let Some(renewed) = keys.renewed(&format!("{place}:{id}"), body)? {
+            if let Some(renewed) = opened(keys.renewed(&format!("{place}:{id}"), body), unopened)? {
                 // A commit in between has sealed it with the newest key already.
                 diesel::sql_query(format!(
                     "UPDATE {table} SET {column} = {one} WHERE {key} = {two} AND {column} = {three}"
@@ -96,12 +100,47 @@ impl Sealed {
                 .execute(connection)?;
             }
         }
-        Ok(rows.into_iter().map(|row| row.id).collect())
+        Ok(rows.into_iter().next_back().map(|row| row.id))
+    }
+
+    /// Some rows after one, in the order of their keys.
+    fn rows(&self, connection: &mut AnyConnection, after: &str) -> Result<Vec<Found>, StoreError> {
+        let Self { table, key, column, .. } = self;
+        let (one, ..) = marks(connection);
+        Ok(diesel::sql_query(format!(
+            "SELECT {key} AS id, {column} AS body FROM {table} WHERE {key} > {one} AND {column} IS NOT NULL ORDER BY {key} LIMIT {AT_ONCE}"
+        ))
+        .bind::<Text, _>(after)
+        .load(connection)?)
+    }
+}
+
+/// How values stand in a statement.
+const fn marks(connection: &AnyConnection) -> (&'static str, &'static str, &'static str) {
+    match connection {
+        AnyConnection::Postgres(_) => ("$1", "$2", "$3"),
+        AnyConnection::Sqlite(_) => ("?", "?", "?"),
+    }
+}
+
+/// What opens with none of the keys is counted and left: it holds up nothing else.
+pub(crate) fn opened<T>(renewed: Result<Option<T>, StoreError>, unopened: &mut u64) -> Result<Option<T>, StoreError> {
+    match renewed {
+        Err(StoreError::Sealed(_)) => {
+            *unopened += 1;
+            Ok(None)
+        }
+        other => other,
     }
 }
 
 /// The kept states of the next case.
-fn renew_past(connection: &mut AnyConnection, keys: &Keys, after: &str) -> Result<Option<String>, StoreError> {
+fn renew_past(
+    connection: &mut AnyConnection,
+    keys: &Keys,
+    after: &str,
+    unopened: &mut u64,
+) -> Result<Option<String>, StoreError> {
     let id: Option<String> = past::table
         .filter(past::application_id.gt(after))
         .order(past::application_id)
@@ -112,7 +151,7 @@ fn renew_past(connection: &mut AnyConnection, keys: &Keys, after: &str) -> Resul
     let rows: Vec<(i64, Vec<u8>)> =
         past::table.filter(past::application_id.eq(&id)).select((past::version, past::body)).load(connection)?;
     for (version, body) in rows {
-        if let Some(renewed) = keys.renewed(&format!("{PAST}:{id}"), &body)? {
+        if let Some(renewed) = opened(keys.renewed(&format!("{PAST}:{id}"), &body), unopened)? {
             diesel::update(past::table.find((&id, version))).set(past::body.eq(renewed)).execute(connection)?;
         }
     }
@@ -135,6 +174,7 @@ impl Store {
             key,
             place: first.to_owned(),
             after: String::new(),
+            unopened: 0,
         });
         Ok((!rotation.place.is_empty()).then_some(rotation))
     }
@@ -147,21 +187,25 @@ impl Store {
         let Some(mut rotation) = self.rotation()? else { return Ok(false) };
         if rotation.place == BLOBS {
             // Files are named by their content: sealing one anew twice is no harm.
-            match self.blobs().renew_folder(&self.keys, &rotation.after)? {
+            match self.blobs().renew_folder(&self.keys, &rotation.after, &mut rotation.unopened)? {
                 Some(folder) => rotation.after = folder,
                 None => rotation = Rotation { place: String::new(), after: String::new(), ..rotation },
             }
         }
         self.write(|connection| {
             hold(connection, SETTING)?;
+            let mut unopened = rotation.unopened;
             let last = match COLUMNS.iter().find(|column| column.table == rotation.place) {
-                Some(column) => column.renew(connection, &self.keys, &rotation.after)?.pop(),
-                None if rotation.place == PAST => renew_past(connection, &self.keys, &rotation.after)?,
+                Some(column) => column.renew(connection, &self.keys, &rotation.after, &mut unopened)?,
+                None if rotation.place == PAST => renew_past(connection, &self.keys, &rotation.after, &mut unopened)?,
                 None => Some(rotation.after.clone()),
             };
             let now = match last {
-                Some(after) => Rotation { after, ..rotation.clone() },
-                None => Rotation { place: next(&rotation.place).to_owned(), after: String::new(), ..rotation.clone() },
+                Some(after) => Rotation { after, unopened, ..rotation.clone() },
+                None => {
+                    let place = next(&rotation.place).to_owned();
+                    Rotation { place, after: String::new(), unopened, ..rotation.clone() }
+                }
             };
             let value = serde_json::to_string(&now)?;
             let row = diesel::update(setting::table.find(SETTING));
@@ -172,5 +216,46 @@ impl Store {
             Ok(())
         })?;
         Ok(true)
+    }
+
+    /// Opens every sealed value of every table; says how many there are.
+    ///
+    /// # Errors
+    /// `Sealed` when one opens with none of the keys.
+    pub(crate) fn open_sealed(&self) -> Result<u64, StoreError> {
+        let mut count = 0;
+        for column in &COLUMNS {
+            let mut after = String::new();
+            loop {
+                let rows = self.read(|connection| column.rows(connection, &after))?;
+                let Some(last) = rows.last() else { break };
+                after.clone_from(&last.id);
+                for Found { id, body } in &rows {
+                    self.keys.open(&format!("{}:{id}", column.place), body)?;
+                    count += 1;
+                }
+            }
+        }
+        let mut after = String::new();
+        loop {
+            let rows: Vec<(String, Vec<u8>)> = self.read(|connection| {
+                let next: Option<String> = past::table
+                    .filter(past::application_id.gt(&after))
+                    .order(past::application_id)
+                    .select(past::application_id)
+                    .first(connection)
+                    .optional()?;
+                let Some(next) = next else { return Ok(Vec::new()) };
+                let kept = past::table.filter(past::application_id.eq(next));
+                Ok(kept.select((past::application_id, past::body)).load(connection)?)
+            })?;
+            let Some((last, _)) = rows.last() else { break };
+            after.clone_from(last);
+            for (id, body) in &rows {
+                self.keys.open(&format!("{PAST}:{id}"), body)?;
+                count += 1;
+            }
+        }
+        Ok(count)
     }
 }

@@ -141,6 +141,7 @@ diesel::table! {
         crashes -> Integer,
         failure -> Text,
         at -> Timestamp,
+        seen -> Text,
     }
 }
 

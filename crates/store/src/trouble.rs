@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 use domain::effects::AuditEntry;
 use domain::ids::{ApplicantId, ApplicationId};
+use sha2::{Digest, Sha256};
 
 use crate::audit;
 use crate::connection::{AnyConnection, Store};
@@ -149,6 +150,8 @@ pub struct Trouble {
     pub failure: String,
     /// When it last changed.
     pub at: DateTime<Utc>,
+    /// What its body was when it was set aside.
+    seen: String,
 }
 
 /// How much waits in a queue.
@@ -162,9 +165,9 @@ pub struct QueueLook {
     pub oldest: Option<DateTime<Utc>>,
 }
 
-type Row = (String, String, String, i32, String, NaiveDateTime);
+type Row = (String, String, String, i32, String, NaiveDateTime, String);
 
-fn read((task, child, state, crashes, failure, at): Row) -> Result<Trouble, StoreError> {
+fn read((task, child, state, crashes, failure, at, seen): Row) -> Result<Trouble, StoreError> {
     Ok(Trouble {
         task: Task::parse(&task).ok_or(StoreError::Value("trouble.task"))?,
         child,
@@ -172,6 +175,7 @@ fn read((task, child, state, crashes, failure, at): Row) -> Result<Trouble, Stor
         crashes,
         failure,
         at: instant(at),
+        seen,
     })
 }
 
@@ -183,6 +187,7 @@ fn put(connection: &mut AnyConnection, row: &Trouble) -> Result<(), StoreError> 
         trouble::crashes.eq(row.crashes),
         trouble::failure.eq(&row.failure),
         trouble::at.eq(stored(row.at)),
+        trouble::seen.eq(&row.seen),
     );
     if diesel::update(trouble::table.find(&name)).set(set).execute(connection)? == 0 {
         diesel::insert_into(trouble::table).values((trouble::task.eq(&name), set)).execute(connection)?;
@@ -231,6 +236,26 @@ fn set_due(connection: &mut AnyConnection, task: &Task, due: Option<DateTime<Utc
     Ok(())
 }
 
+/// What a row's body is at present, so that it is known later whether anything changed it.
+fn body_of(connection: &mut AnyConnection, task: &Task) -> Result<Option<Vec<u8>>, StoreError> {
+    let id = task.id.as_str();
+    let text = |body: Option<String>| body.map(String::into_bytes);
+    Ok(match task.queue {
+        Queue::Payment => text(attempt::table.find(id).select(attempt::body).first(connection).optional()?),
+        Queue::Certificate => text(certificate::table.find(id).select(certificate::body).first(connection).optional()?),
+        Queue::Refund => refund::table.find(id).select(refund::body).first(connection).optional()?,
+        Queue::Upload => material::table.find(id).select(material::body).first(connection).optional()?,
+        Queue::Verification => verification::table.find(id).select(verification::body).first(connection).optional()?,
+        Queue::Case => application::table.find(id).select(application::body).first(connection).optional()?,
+        // Nothing but its sending changes a notice; a day has no body.
+        Queue::Notice | Queue::Clearing => None,
+    })
+}
+
+fn mark(body: Option<Vec<u8>>) -> String {
+    body.map_or_else(String::new, |body| hex::encode(Sha256::digest(body)))
+}
+
 /// Sets a row aside.
 pub(crate) fn park(
     connection: &mut AnyConnection,
@@ -241,8 +266,9 @@ pub(crate) fn park(
 ) -> Result<(), StoreError> {
     let crashes = find(connection, &task)?.map_or(0, |known| known.crashes);
     set_due(connection, &task, None)?;
+    let seen = mark(body_of(connection, &task)?);
     let (child, failure) = (child.to_owned(), failure.to_owned());
-    put(connection, &Trouble { task, child, state: TroubleState::Parked, crashes, failure, at: now })
+    put(connection, &Trouble { task, child, state: TroubleState::Parked, crashes, failure, at: now, seen })
 }
 
 /// Whether a row is set aside.
@@ -260,24 +286,28 @@ impl Store {
             let known = find(connection, task)?;
             let before = known.filter(|known| known.state != TroubleState::Mended).map_or(0, |known| known.crashes);
             let crashes = before + 1;
-            let parked = crashes >= ROW_CRASHES_MOST;
+            // An image that the validator can't look at gets its verdict instead: the applicant is told why.
+            let parked = crashes >= ROW_CRASHES_MOST && task.queue != Queue::Upload;
             if parked {
                 set_due(connection, task, None)?;
             }
+            let seen = mark(body_of(connection, task)?);
             let state = if parked { TroubleState::Parked } else { TroubleState::Trying };
             let (task, child, failure) = (task.clone(), child.to_owned(), failure.to_owned());
-            put(connection, &Trouble { task, child, state, crashes, failure, at: now })?;
+            put(connection, &Trouble { task, child, state, crashes, failure, at: now, seen })?;
             Ok(parked)
         })
     }
 
-    /// A row that had crashed its worker was gone through without a crash. False when it had not, or is set aside again.
+    /// A row that had crashed its worker was gone through without a crash: also one that was set aside and became due again
+    /// because somebody changed it. False when it had not.
     ///
     /// # Errors
     /// When the database fails.
     pub fn row_mended(&self, task: &Task, now: DateTime<Utc>) -> Result<bool, StoreError> {
         self.write(|connection| {
-            let row = trouble::table.find(task.to_string()).filter(trouble::state.eq(TroubleState::Trying.code()));
+            let open = [TroubleState::Trying.code(), TroubleState::Parked.code()];
+            let row = trouble::table.find(task.to_string()).filter(trouble::state.eq_any(open));
             let set = (trouble::state.eq(TroubleState::Mended.code()), trouble::at.eq(stored(now)));
             Ok(diesel::update(row).set(set).execute(connection)? == 1)
         })
@@ -295,7 +325,14 @@ impl Store {
             if diesel::update(row).set(set).execute(connection)? == 0 {
                 return Ok(false);
             }
-            set_due(connection, task, Some(now))?;
+            // Whatever changed the row meanwhile also said when it is due, or that it no longer is: that stands.
+            let known = find(connection, task)?.map(|known| known.seen).unwrap_or_default();
+            if mark(body_of(connection, task)?) == known {
+                set_due(connection, task, Some(now))?;
+            } else {
+                let set = trouble::state.eq(TroubleState::Mended.code());
+                diesel::update(trouble::table.find(task.to_string())).set(set).execute(connection)?;
+            }
             audit::write(connection, std::slice::from_ref(entry), now)?;
             Ok(true)
         })

@@ -243,6 +243,10 @@ impl<C: Child> Steer for Mailbox<C> {
         if self.is_ending() || self.vitals.hold() == Some(Hold::Paused) {
             return false;
         }
+        if self.vitals.hold() == Some(Hold::Draining) {
+            // From now on letters keep instead of being refused.
+            self.vitals.reopen();
+        }
         self.vitals.set_hold(Some(Hold::Paused));
         // One that gets no letters stands still all the same.
         self.address.do_send(Obey);

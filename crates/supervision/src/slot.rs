@@ -38,6 +38,16 @@ pub(crate) enum Order {
     Stop(ExitReason),
 }
 
+impl Order {
+    const fn rank(&self) -> u8 {
+        match self {
+            Self::Renew => 1,
+            Self::Break => 2,
+            Self::Stop(_) => 3,
+        }
+    }
+}
+
 /// The way around the mailbox, for a child that is not reading it.
 #[derive(Debug, Default)]
 pub(crate) struct Control {
@@ -48,8 +58,8 @@ pub(crate) struct Control {
 impl Control {
     pub(crate) fn order(&self, order: Order) {
         let mut slot = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        // A stop is final: no later order takes it back.
-        if !matches!(*slot, Some(Order::Stop(_))) {
+        // A stop is final, and no gentler order takes the place of one that breaks off.
+        if slot.as_ref().map_or(0, Order::rank) <= order.rank() && !matches!(*slot, Some(Order::Stop(_))) {
             *slot = Some(order);
         }
     }

@@ -129,8 +129,15 @@ async fn drain_finishes_what_was_taken_and_takes_no_more() {
     let (taken, ()) = tokio::join!(taken, rest);
     assert_eq!(taken, Ok(1));
     assert_eq!(sum.vitals().state(), State::Running);
-    assert!(sum.resume("x"));
-    assert_eq!(sum.ask(Add).await, Ok(2), "the same incarnation");
+    // Paused after that it keeps letters again.
+    assert!(sum.pause("x"));
+    let kept = sum.ask(Add);
+    let rest = async {
+        until(|| sum.vitals().depth() == 1).await;
+        assert!(sum.resume("x"));
+    };
+    let (kept, ()) = tokio::join!(kept, rest);
+    assert_eq!(kept, Ok(2), "the same incarnation");
 }
 
 #[actix_rt::test]

@@ -19,8 +19,17 @@ CREATE TABLE trouble (
     state TEXT NOT NULL,
     crashes INTEGER NOT NULL,
     failure TEXT NOT NULL,
-    at TIMESTAMP NOT NULL
+    at TIMESTAMP NOT NULL,
+    seen TEXT NOT NULL
 );
 CREATE INDEX trouble_by_state ON trouble (state, at, task);
 -- Where a notice went, as a keyed hash: what became of it is told of that address alone.
 ALTER TABLE notice ADD COLUMN to_key TEXT;
+-- What waits, and nothing else: a look at the queues costs what waits in them.
+CREATE INDEX notice_waiting ON notice (due_at, id) WHERE due_at IS NOT NULL;
+CREATE INDEX attempt_waiting ON attempt (query_at, id) WHERE query_at IS NOT NULL;
+CREATE INDEX refund_waiting ON refund (look_at, id) WHERE look_at IS NOT NULL;
+CREATE INDEX material_waiting ON material (due_at, id) WHERE due_at IS NOT NULL;
+CREATE INDEX certificate_waiting ON certificate (due_at, id) WHERE due_at IS NOT NULL;
+CREATE INDEX verification_waiting ON verification (look_at, id) WHERE look_at IS NOT NULL;
+CREATE INDEX application_waiting ON application (look_at, id) WHERE look_at IS NOT NULL;

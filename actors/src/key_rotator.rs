@@ -31,9 +31,10 @@ impl Work for KeyRotator {
         });
         match went.await {
             Ok((before, true, after)) => {
+                let unopened = before.as_ref().map_or(0, |it| it.unopened);
                 if before.map(|it| it.place) != after.as_ref().map(|it| it.place.clone()) {
                     let place = after.map_or_else(|| "nothing: done".to_owned(), |it| it.place);
-                    tracing::info!(next = place, "keys are being rotated");
+                    tracing::info!(next = place, unopened, "keys are being rotated");
                 }
                 Step::Worked
             }

@@ -1,6 +1,8 @@
 //! The contract of `README.md`, line by line, on the test clock: no test sleeps.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod common;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -10,6 +12,8 @@ use supervision::{
     AskError, Backoff, Child, ChildSpec, Desk, Directory, DirectorySpec, EventKind, Intensity, Mailbox, Message,
     Receive, Reconciler, Refused, Reply, Restart, Scope, State, Step, System, TestClock, Wake, Work,
 };
+
+use common::until;
 
 #[derive(Clone)]
 struct Counter {
@@ -139,18 +143,6 @@ impl World {
     fn saw(&self, kind: EventKind) -> usize {
         self.system.journal().newest(1_000).iter().filter(|event| event.kind == kind).count()
     }
-}
-
-/// Lets the other threads run until `done`; bounded by turns, not by time.
-async fn until(mut done: impl FnMut() -> bool) {
-    for _ in 0..2_000_000 {
-        if done() {
-            return;
-        }
-        tokio::task::yield_now().await;
-        std::thread::yield_now();
-    }
-    panic!("it never came true");
 }
 
 #[actix_rt::test]

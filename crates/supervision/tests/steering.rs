@@ -1,6 +1,8 @@
 //! What an operator does to a running tree, and what it looks like: the lines of `README.md` about steering.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod common;
+
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,6 +12,8 @@ use supervision::{
     AskError, Backoff, Child, ChildSpec, Crash, Desk, Directory, DirectorySpec, EventKind, Hold, Intensity, Message,
     Receive, Reconciler, Refused, Reply, Scope, State, Steer, Step, System, TestClock, Work,
 };
+
+use common::until;
 
 /// Counts what it is told to add, in each incarnation anew.
 struct Sum(u32);
@@ -58,17 +62,6 @@ const SOON: Duration = Duration::from_secs(5);
 fn system() -> (Arc<TestClock>, System) {
     let clock = TestClock::at(Utc.with_ymd_and_hms(2026, 11, 24, 9, 0, 0).unwrap());
     (clock.clone(), System::start(clock, 2))
-}
-
-async fn until(mut done: impl FnMut() -> bool) {
-    for _ in 0..2_000_000 {
-        if done() {
-            return;
-        }
-        tokio::task::yield_now().await;
-        std::thread::yield_now();
-    }
-    panic!("it never came true");
 }
 
 fn kinds(system: &System) -> Vec<(EventKind, String)> {

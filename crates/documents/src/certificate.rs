@@ -1,21 +1,27 @@
 //! A decided case as a document: certificate, deferral notice or refusal notice.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use domain::calendar;
 use domain::case::Outcome;
 use domain::country;
+use proof::cms::{Content, Message, sign};
 use serde::Serialize;
 
-use crate::Finish;
-use crate::press::{Press, PressError, qr_svg};
+use crate::credential::credential;
+use crate::keys::Keys;
+use crate::pades::{self, Prepared, RESERVED, RESERVED_STAMPED, Says};
+use crate::press::{Press, PressError, Sheet, qr_svg};
 
 pub(crate) const REGULAR: &[u8] = include_bytes!("../../../assets/fonts/NotoSansSC-Regular.ttf");
 pub(crate) const BOLD: &[u8] = include_bytes!("../../../assets/fonts/NotoSansSC-Bold.ttf");
 const TEMPLATE: &str = include_str!("../../../assets/documents/certificate.typ");
+const SEAL: &[u8] = include_bytes!("../../../assets/documents/seal.svg");
+const GUILLOCHE: &[u8] = include_bytes!("../../../assets/documents/guilloche.svg");
 pub(crate) const AUTHORITY_ZH: &str = "国（境）外学历学位认证服务平台";
-const AUTHORITY_EN: &str = "Authentication Service for Foreign Degrees and Diplomas";
+pub(crate) const AUTHORITY_EN: &str = "Authentication Service for Foreign Degrees and Diplomas";
 
 /// Everything that a document says, as the store has it.
 #[derive(Debug, Clone)]
@@ -48,11 +54,25 @@ pub struct CertificateFacts {
     pub major: String,
     /// When it was awarded.
     pub awarded: Option<NaiveDate>,
-    /// First and last month of study.
-    pub studied: (String, String),
+    /// The first days of the first and the last month of study.
+    pub studied: (Option<NaiveDate>, Option<NaiveDate>),
     /// Chinese and English words for the reason of a notice.
     pub reason: Option<(String, String)>,
 }
+
+impl CertificateFacts {
+    /// The title in Chinese and English.
+    pub(crate) const fn title(&self) -> (&'static str, &'static str) {
+        match self.outcome {
+            Outcome::Certificate => ("国（境）外学历学位认证书", "Certificate of Authentication"),
+            Outcome::Deferral => ("暂不认证通知单", "Notice of Deferral"),
+            Outcome::Refusal => ("不予认证通知单", "Notice of Refusal"),
+        }
+    }
+}
+
+/// The closest setting that the template knows, for documents that have more to say than one page holds at ease.
+const DENSITY_MOST: u8 = 2;
 
 #[derive(Serialize)]
 struct Data {
@@ -73,12 +93,49 @@ struct Data {
     verify_zh: &'static str,
     verify_en: &'static str,
     qr_alt: &'static str,
+    seal_alt: &'static str,
+    credential_words: &'static str,
+    kind: &'static str,
+    justify: bool,
+    density: u8,
 }
 
-/// Makes documents.
+/// Makes documents: typeset, with their credential attached, signed.
 pub struct Issuer {
     press: Press,
-    finish: Box<dyn Finish>,
+    keys: Arc<Keys>,
+}
+
+/// A document that is signed, and may still get a time-stamp.
+pub struct Draft {
+    prepared: Prepared,
+    message: Message,
+}
+
+impl Draft {
+    /// What a time-stamp is about: the signature.
+    pub fn signature(&self) -> &[u8] {
+        self.message.signature()
+    }
+
+    /// The finished file, which is never written again; with a time-stamp token if there is one.
+    ///
+    /// # Errors
+    /// When the token can't be read, or is larger than what was kept free.
+    pub fn finish(self, token: Option<&[u8]>) -> Result<Vec<u8>, PressError> {
+        let message = match token {
+            Some(token) => self.message.with_time_stamp(token)?,
+            None => self.message,
+        };
+        Ok(self.prepared.seal(&message.to_der()?)?)
+    }
+}
+
+/// Signs a printed file, all but the time-stamp.
+pub(crate) fn draft(keys: &Keys, printed: Vec<u8>, says: Says<'_>, reserved: usize) -> Result<Draft, PressError> {
+    let prepared = pades::prepare(printed, says, reserved)?;
+    let message = sign(Content::Detached(prepared.digest()?), keys.signer.as_ref())?;
+    Ok(Draft { prepared, message })
 }
 
 pub(crate) fn day_zh(date: NaiveDate) -> String {
@@ -89,22 +146,46 @@ fn both(zh: &str, other: &str) -> String {
     if zh.is_empty() || zh == other { other.to_owned() } else { format!("{zh}（{other}）") }
 }
 
+/// A month as it is written.
+fn month_zh(date: Option<NaiveDate>) -> String {
+    date.map(|date| format!("{}年{}月", date.year(), date.month())).unwrap_or_default()
+}
+
 impl Issuer {
     /// An issuer with the embedded template and fonts.
     ///
     /// # Errors
     /// `Setup` when they can't be used.
-    pub fn new(finish: impl Finish + 'static) -> Result<Self, PressError> {
-        Ok(Self { press: Press::new("certificate.typ", TEMPLATE, &[REGULAR, BOLD])?, finish: Box::new(finish) })
+    pub fn new(keys: Arc<Keys>) -> Result<Self, PressError> {
+        let pictures = [("seal.svg", SEAL), ("guilloche.svg", GUILLOCHE)];
+        Ok(Self { press: Press::new("certificate.typ", TEMPLATE, &[REGULAR, BOLD], &pictures)?, keys })
     }
 
-    /// Makes the document; the same facts make the same file.
+    /// The keys that it signs with.
+    pub const fn keys(&self) -> &Arc<Keys> {
+        &self.keys
+    }
+
+    /// Whether its documents get a time-stamp of an authority.
+    pub fn stamps(&self) -> bool {
+        !self.keys.trust().stamp_roots.is_empty()
+    }
+
+    /// Makes the document, all but its time-stamp; the same facts and keys make the same.
     ///
     /// # Errors
     /// `Unprintable` names characters that no font has; anything else is an operator's.
-    pub fn issue(&self, facts: &CertificateFacts) -> Result<Vec<u8>, PressError> {
-        let pdf = self.press.print(&facts.number, &data(facts), qr_svg(&facts.url)?)?;
-        self.finish.finish(pdf)
+    pub fn draft(&self, facts: &CertificateFacts) -> Result<Draft, PressError> {
+        let jwt = self.keys.sign(&credential(&self.keys, facts)?)?;
+        let sheet = Sheet { ident: &facts.number, qr: qr_svg(&facts.url)?, credential: jwt };
+        let mut data = data(facts);
+        let mut printed = self.press.print(&sheet, &data)?;
+        while printed.pages > 1 && data.density < DENSITY_MOST {
+            data.density += 1;
+            printed = self.press.print(&sheet, &data)?;
+        }
+        let says = Says { name: AUTHORITY_ZH, reason: &facts.number, at: facts.issued_at };
+        draft(&self.keys, printed.pdf, says, if self.stamps() { RESERVED_STAMPED } else { RESERVED })
     }
 }
 
@@ -114,11 +195,7 @@ fn data(facts: &CertificateFacts) -> Data {
     let (country_zh, country_en) = place.map_or(("", ""), |place| (place.zh, place.en));
     let institution = both(&facts.institution_zh, &facts.institution);
     let credential = both(&facts.credential_zh, &facts.credential);
-    let (title, title_en) = match facts.outcome {
-        Outcome::Certificate => ("国（境）外学历学位认证书", "Certificate of Authentication"),
-        Outcome::Deferral => ("暂不认证通知单", "Notice of Deferral"),
-        Outcome::Refusal => ("不予认证通知单", "Notice of Refusal"),
-    };
+    let (title, title_en) = facts.title();
     let who =
         format!("{}{}", facts.name, facts.birth.map(|born| format!("，{}出生", day_zh(born))).unwrap_or_default());
     let mut wording = Vec::new();
@@ -127,7 +204,8 @@ fn data(facts: &CertificateFacts) -> Data {
         Outcome::Certificate => {
             wording.push(format!(
                 "{who}，{}至{}在{country_zh}{institution}学习，获得该校颁发的{credential}。",
-                facts.studied.0, facts.studied.1
+                month_zh(facts.studied.0),
+                month_zh(facts.studied.1)
             ));
             wording.push(format!(
                 "经核查，{}具有颁发该证书的资格，所颁证书真实，证书层次为{}。",
@@ -157,16 +235,22 @@ fn data(facts: &CertificateFacts) -> Data {
             );
         }
     }
+    let standing = match facts.outcome {
+        Outcome::Certificate => "具有颁发该证书的资格 Entitled to award it",
+        Outcome::Deferral | Outcome::Refusal => "",
+    };
     let rows = vec![
         ("证书持有人", "Holder", facts.name.clone()),
         ("国家/地区", "Country or region", format!("{country_zh} {country_en}")),
         ("颁证院校", "Institution", institution),
+        ("院校资质", "Standing", standing.to_owned()),
         ("证书名称", "Credential", credential),
         ("证书层次", "Level", format!("{} {}", facts.level.0, facts.level.1)),
         ("专业", "Major", facts.major.clone()),
         ("颁证日期", "Date of award", facts.awarded.map(day_zh).unwrap_or_default()),
-        ("编号", "Number", facts.number.clone()),
+        ("学习时间", "Studied", if facts.studied.0.is_some() { format!("{}至{}", month_zh(facts.studied.0), month_zh(facts.studied.1)) } else { String::new() }),
     ];
+    let rows: Vec<_> = rows.into_iter().filter(|(_, _, value)| !value.is_empty()).collect();
     Data {
         title,
         title_en,
@@ -182,9 +266,15 @@ fn data(facts: &CertificateFacts) -> Data {
         wording_en,
         rows,
         url: facts.url.clone(),
-        verify_zh: "扫描二维码，或凭编号和姓名在线核验本文件是否有效：",
-        verify_en: "Scan the code, or use number and name, to see whether this document is valid:",
-        qr_alt: "核验本文件的二维码，内容为下方网址",
+        verify_zh: "扫描二维码，或凭编号和姓名在线核验，亦可上传本文件核验。",
+        verify_en: "Scan the code, use number and name, or upload this file, to see whether it holds.",
+        qr_alt: "核验本文件的二维码，内容为旁边的网址",
+        seal_alt: "国（境）外学历学位认证服务平台电子印章",
+        credential_words: "本文件所附的可验证凭证 The verifiable credential of this document",
+        kind: facts.outcome.code(),
+        // A name that can't be broken would tear its line apart.
+        justify: facts.name.chars().count() < 24,
+        density: 0,
     }
 }
 
@@ -193,7 +283,8 @@ mod tests {
     use chrono::TimeZone;
 
     use super::*;
-    use crate::AsItIs;
+    use crate::examine;
+    use crate::keys::demo;
 
     fn facts(name: &str) -> CertificateFacts {
         CertificateFacts {
@@ -211,26 +302,36 @@ mod tests {
             level: ("硕士".into(), "Master".into()),
             major: "数据科学 Data Science".into(),
             awarded: NaiveDate::from_ymd_opt(2019, 7, 12),
-            studied: ("2017年9月".into(), "2019年6月".into()),
+            studied: (NaiveDate::from_ymd_opt(2017, 9, 1), NaiveDate::from_ymd_opt(2019, 6, 1)),
             reason: None,
         }
     }
 
-    #[test]
-    fn r2_16_a_certificate_is_a_pdf_with_rare_characters_and_the_same_facts_make_the_same_file() {
-        let issuer = Issuer::new(AsItIs).unwrap();
-        let first = issuer.issue(&facts("㛃𬭎·阿卜杜热依木")).unwrap();
-        assert!(first.starts_with(b"%PDF-1.7"));
-        assert_eq!(first, issuer.issue(&facts("㛃𬭎·阿卜杜热依木")).unwrap());
+    fn issue(facts: &CertificateFacts) -> Result<Vec<u8>, PressError> {
+        Issuer::new(demo()).unwrap().draft(facts)?.finish(None)
+    }
+
+    fn keep(name: &str, pdf: &[u8]) {
         if let Ok(folder) = std::env::var("DOCUMENTS_OUT") {
-            std::fs::write(format!("{folder}/certificate.pdf"), &first).unwrap();
+            std::fs::write(format!("{folder}/{name}.pdf"), pdf).unwrap();
         }
     }
 
     #[test]
+    fn r2_16_a_certificate_with_rare_characters_proves_itself_and_the_same_facts_make_the_same_file() {
+        let first = issue(&facts("㛃𬭎·阿卜杜热依木")).unwrap();
+        keep("certificate", &first);
+        assert!(first.starts_with(b"%PDF-1.7"));
+        assert!(first == issue(&facts("㛃𬭎·阿卜杜热依木")).unwrap());
+        let examined = examine(&first, demo().trust());
+        assert!(examined.holds(), "{:?}", examined.checks);
+        assert_eq!(examined.number(), Some("RC202600000001"));
+        assert_eq!(examined.credential.unwrap()["credentialSubject"]["name"], "㛃𬭎·阿卜杜热依木");
+    }
+
+    #[test]
     fn r2_16_a_character_that_no_font_has_is_named_before_issue() {
-        let issuer = Issuer::new(AsItIs).unwrap();
-        match issuer.issue(&facts("张\u{10400}")) {
+        match issue(&facts("张\u{10400}")) {
             Err(PressError::Unprintable(characters)) => {
                 assert_eq!(characters.into_iter().collect::<String>(), "\u{10400}")
             }
@@ -239,14 +340,20 @@ mod tests {
     }
 
     #[test]
-    fn notices_and_long_names_fit() {
-        let issuer = Issuer::new(AsItIs).unwrap();
-        for outcome in [Outcome::Deferral, Outcome::Refusal] {
-            let reason = Some(("材料不齐".to_owned(), "incomplete material".to_owned()));
-            let name = "ABCDEFGHIJKLMNOPQRSTUVWXYZ ABCDEFGHIJKLMNOPQRSTUVWXYZ ABCDEFGHIJKL";
-            let institution =
-                "The Long Winded University of Applied Sciences and Fine Arts of the Northern Shires".into();
-            issuer.issue(&CertificateFacts { outcome, reason, institution, ..facts(name) }).unwrap();
+    fn notices_and_long_names_fit_one_page() {
+        for (outcome, name) in [(Outcome::Deferral, "deferral"), (Outcome::Refusal, "refusal"), (Outcome::Certificate, "long")] {
+            let reason = (outcome != Outcome::Certificate).then(|| ("材料不齐".to_owned(), "incomplete material".to_owned()));
+            let long = CertificateFacts {
+                outcome,
+                reason,
+                institution: "The Long Winded University of Applied Sciences and Fine Arts of the Northern Shires and Isles".into(),
+                institution_zh: "北方诸郡及群岛应用科学与美术联合大学（原北郡皇家高等工程技术与艺术设计学院）".into(),
+                ..facts("ABCDEFGHIJKLMNOPQRSTUVWXYZ ABCDEFGHIJKLMNOPQRSTUVWXYZ ABCDEFGHIJKL")
+            };
+            let pdf = issue(&long).unwrap();
+            keep(name, &pdf);
+            assert_eq!(lopdf::Document::load_mem(&pdf).unwrap().get_pages().len(), 1, "{name}");
+            assert!(examine(&pdf, demo().trust()).holds());
         }
     }
 }

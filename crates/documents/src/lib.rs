@@ -1,31 +1,21 @@
-//! Certificates, notices and receipts as PDF (R2.16): typst templates, embedded fonts, a QR code.
+//! Documents that prove themselves (R2.16): certificates, notices and receipts as PDF/A-3b, signed by PAdES, with their
+//! credential attached; the same decision as a credential and as a badge; and the examination of any of them, offline.
 //!
-//! Layout is in `assets/documents/*.typ`. [`Issuer`] makes a document of a decided case; whatever must happen to the
-//! finished file (a signature, a credential attached) is a [`Finish`].
+//! Layout is in `assets/documents/*.typ`. [`Issuer`] makes a document of a decided case, [`Cashbook`] a receipt, [`Keys`]
+//! signs, [`examine`] verifies. Signatures themselves are crate `proof`'s.
 
 mod certificate;
+mod credential;
+mod examine;
+mod keys;
+mod pades;
 mod press;
 mod receipt;
 
-pub use certificate::{CertificateFacts, Issuer};
-pub use press::{Press, PressError, qr_svg};
+pub use certificate::{CertificateFacts, Draft, Issuer};
+pub use credential::{Place, Purpose, STATUS_TTL_MS, badge, context, context_url, credential};
+pub use examine::{Check, Examined, Kind, examine};
+pub use keys::{KeySettings, Keys, Trust, did_of};
+pub use pades::FILE_MOST;
+pub use press::PressError;
 pub use receipt::{Cashbook, ReceiptFacts};
-
-/// What is done to a finished PDF before it is kept: the place of signature and credential.
-pub trait Finish: Send + Sync {
-    /// Gives back the file that is kept and handed out.
-    ///
-    /// # Errors
-    /// When it can't be done: then the document is not issued.
-    fn finish(&self, pdf: Vec<u8>) -> Result<Vec<u8>, PressError>;
-}
-
-/// Leaves the file as it is.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct AsItIs;
-
-impl Finish for AsItIs {
-    fn finish(&self, pdf: Vec<u8>) -> Result<Vec<u8>, PressError> {
-        Ok(pdf)
-    }
-}

@@ -1,4 +1,4 @@
-//! The press: one typst template with its fonts, kept warm; data and QR code go in, PDF/A-2a and PDF/UA-1 comes out.
+//! The press: one typst template with its fonts, kept warm; data and QR code go in, a credential is attached, tagged PDF/A-3b comes out.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -31,6 +31,9 @@ pub enum PressError {
     /// Errors or warnings of the compiler or the export.
     #[error("{0}")]
     Typst(String),
+    /// The file could not be signed.
+    #[error(transparent)]
+    Proof(#[from] proof::ProofError),
 }
 
 /// One template with its fonts; made once, used by all.
@@ -41,6 +44,8 @@ pub struct Press {
     main: Source,
     data: FileId,
     qr: FileId,
+    credential: FileId,
+    pictures: Vec<(FileId, Bytes)>,
     standards: PdfStandards,
 }
 
@@ -54,12 +59,17 @@ impl Press {
     ///
     /// # Errors
     /// `Setup` when a font or the name can't be used.
-    pub fn new(name: &str, template: &str, fonts: &[&'static [u8]]) -> Result<Self, PressError> {
+    pub fn new(
+        name: &str,
+        template: &str,
+        fonts: &[&'static [u8]],
+        pictures: &[(&str, &'static [u8])],
+    ) -> Result<Self, PressError> {
         let fonts: Vec<Font> = fonts.iter().flat_map(|font| Font::iter(Bytes::new(*font))).collect();
         if fonts.is_empty() {
             return Err(PressError::Setup("no usable font".into()));
         }
-        let standards = PdfStandards::new(&[PdfStandard::A_2a, PdfStandard::Ua_1])
+        let standards = PdfStandards::new(&[PdfStandard::A_3b, PdfStandard::Ua_1])
             .map_err(|error| PressError::Setup(error.message().to_string()))?;
         Ok(Self {
             library: LazyHash::new(Library::builder().build()),
@@ -67,6 +77,11 @@ impl Press {
             main: Source::new(file(name)?, template.to_owned()),
             data: file("data.json")?,
             qr: file("qr.svg")?,
+            credential: file("credential.jwt")?,
+            pictures: pictures
+                .iter()
+                .map(|(name, bytes)| Ok((file(name)?, Bytes::new(*bytes))))
+                .collect::<Result<_, PressError>>()?,
             fonts,
             standards,
         })
@@ -91,27 +106,51 @@ impl Press {
     ///
     /// # Errors
     /// [`PressError`]; warnings count as errors, for they mean dropped text.
-    pub fn print<T: Serialize>(&self, ident: &str, data: &T, qr_svg: String) -> Result<Vec<u8>, PressError> {
+    pub fn print<T: Serialize>(&self, sheet: &Sheet<'_>, data: &T) -> Result<Printed, PressError> {
         let json = serde_json::to_string(data)?;
         let unprintable = self.unprintable(&json);
         if !unprintable.is_empty() {
             return Err(PressError::Unprintable(unprintable));
         }
-        let job = Job { press: self, data: Bytes::from_string(json), qr: Bytes::from_string(qr_svg) };
-        let result = job.run(ident);
+        let job = Job {
+            press: self,
+            data: Bytes::from_string(json),
+            qr: Bytes::from_string(sheet.qr.clone()),
+            credential: Bytes::from_string(sheet.credential.clone()),
+        };
+        let result = job.run(sheet.ident);
         typst::comemo::evict(10);
         result
     }
+}
+
+/// What goes into one file beside its data.
+pub struct Sheet<'a> {
+    /// What names the file for ever.
+    pub ident: &'a str,
+    /// Its QR code as SVG.
+    pub qr: String,
+    /// The credential that is attached, as a JWT.
+    pub credential: String,
+}
+
+/// A printed file.
+pub struct Printed {
+    /// The file.
+    pub pdf: Vec<u8>,
+    /// How many pages it has.
+    pub pages: usize,
 }
 
 struct Job<'a> {
     press: &'a Press,
     data: Bytes,
     qr: Bytes,
+    credential: Bytes,
 }
 
 impl Job<'_> {
-    fn run(&self, ident: &str) -> Result<Vec<u8>, PressError> {
+    fn run(&self, ident: &str) -> Result<Printed, PressError> {
         let Warned { output, warnings } = typst::compile::<PagedDocument>(self);
         let document = output.map_err(|errors| PressError::Typst(describe(self, &errors)))?;
         if !warnings.is_empty() {
@@ -122,7 +161,9 @@ impl Job<'_> {
             standards: self.press.standards.clone(),
             ..PdfOptions::default()
         };
-        typst_pdf::pdf(&document, &options).map_err(|errors| PressError::Typst(describe(self, &errors)))
+        let pdf =
+            typst_pdf::pdf(&document, &options).map_err(|errors| PressError::Typst(describe(self, &errors)))?;
+        Ok(Printed { pdf, pages: document.pages().len() })
     }
 }
 
@@ -147,7 +188,11 @@ impl World for Job<'_> {
         match id {
             id if id == self.press.data => Ok(self.data.clone()),
             id if id == self.press.qr => Ok(self.qr.clone()),
-            id => Err(missing(id)),
+            id if id == self.press.credential => Ok(self.credential.clone()),
+            id => {
+                let picture = self.press.pictures.iter().find(|(known, _)| *known == id);
+                picture.map(|(_, bytes)| bytes.clone()).ok_or_else(|| missing(id))
+            }
         }
     }
 

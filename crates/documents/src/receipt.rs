@@ -1,12 +1,17 @@
 //! The fee receipt, 《学历学位认证费用收讫证明》 (R2.11).
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Datelike, Utc};
 use domain::calendar;
 use domain::money::Fen;
 use serde::Serialize;
 
-use crate::certificate::{AUTHORITY_ZH, BOLD, REGULAR, day_zh};
-use crate::press::{Press, PressError};
+use crate::certificate::{AUTHORITY_ZH, BOLD, REGULAR, day_zh, draft};
+use crate::credential;
+use crate::keys::Keys;
+use crate::pades::{RESERVED, Says};
+use crate::press::{Press, PressError, Sheet, qr_svg};
 
 const TEMPLATE: &str = include_str!("../../../assets/documents/receipt.typ");
 
@@ -44,11 +49,17 @@ struct Data {
     day: u32,
     date_zh: String,
     rows: Vec<(&'static str, &'static str, String)>,
+    url: String,
+    verify_zh: &'static str,
+    verify_en: &'static str,
+    qr_alt: &'static str,
+    credential_words: &'static str,
 }
 
 /// Prints receipts.
 pub struct Cashbook {
     press: Press,
+    keys: Arc<Keys>,
 }
 
 impl Cashbook {
@@ -56,11 +67,12 @@ impl Cashbook {
     ///
     /// # Errors
     /// `Setup` when they can't be used.
-    pub fn new() -> Result<Self, PressError> {
-        Ok(Self { press: Press::new("receipt.typ", TEMPLATE, &[REGULAR, BOLD])? })
+    pub fn new(keys: Arc<Keys>) -> Result<Self, PressError> {
+        Ok(Self { press: Press::new("receipt.typ", TEMPLATE, &[REGULAR, BOLD], &[])?, keys })
     }
 
-    /// Makes the receipt; the same facts make the same file.
+    /// Makes the receipt, signed, without a time-stamp: it is made anew each time it is asked for. The same facts and keys
+    /// make the same file.
     ///
     /// # Errors
     /// [`PressError`].
@@ -76,6 +88,11 @@ impl Cashbook {
             month: date.month(),
             day: date.day(),
             date_zh: day_zh(date),
+            url: facts.verify.clone(),
+            verify_zh: "扫描二维码核验本证明：",
+            verify_en: "Scan the code to see whether this receipt is ours:",
+            qr_alt: "核验本证明的二维码，内容为旁边的网址",
+            credential_words: "本文件所附的可验证凭证 The verifiable credential of this document",
             rows: [
                 ("付款人", "Payer", facts.payer.clone()),
                 ("事由", "For", "学历学位认证费".into()),
@@ -86,11 +103,14 @@ impl Cashbook {
                 ("收款日期", "Received on", day_zh(date)),
             ]
             .into_iter()
-            .chain([("核验网址", "Verify at", facts.verify.clone())])
             .chain(refunded.map(|day| ("退费", "Refunded on", format!("已退费，{day}"))))
             .collect(),
         };
-        self.press.print(&facts.order, &data, String::new())
+        let jwt = self.keys.sign(&credential::receipt(&self.keys, facts))?;
+        let sheet = Sheet { ident: &facts.order, qr: qr_svg(&facts.verify)?, credential: jwt };
+        let printed = self.press.print(&sheet, &data)?.pdf;
+        let at = facts.refunded_at.unwrap_or(facts.paid_at);
+        draft(&self.keys, printed, Says { name: AUTHORITY_ZH, reason: &facts.order, at }, RESERVED)?.finish(None)
     }
 }
 
@@ -113,7 +133,7 @@ mod tests {
             refunded_at: None,
             paid_at: Utc.with_ymd_and_hms(2026, 11, 24, 4, 0, 0).unwrap(),
         };
-        let pdf = Cashbook::new().unwrap().receipt(&facts).unwrap();
+        let pdf = Cashbook::new(crate::keys::demo()).unwrap().receipt(&facts).unwrap();
         assert!(pdf.starts_with(b"%PDF-1.7"));
         if let Ok(folder) = std::env::var("DOCUMENTS_OUT") {
             std::fs::write(format!("{folder}/receipt.pdf"), &pdf).unwrap();

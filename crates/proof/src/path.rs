@@ -151,3 +151,12 @@ pub fn fingerprint(certificate: &Certificate) -> Result<[u8; 32], ProofError> {
 pub fn common_name(certificate: &Certificate) -> String {
     certificate.tbs_certificate().subject().common_name().ok().flatten().map(String::from).unwrap_or_default()
 }
+
+/// A certificate in PEM.
+///
+/// # Errors
+/// When it can't be encoded.
+pub fn to_pem(certificate: &Certificate) -> Result<String, ProofError> {
+    use der::EncodePem;
+    Ok(certificate.to_pem(der::pem::LineEnding::LF)?)
+}

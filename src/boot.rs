@@ -15,10 +15,12 @@ use actix_web::{App, HttpServer, web};
 use actors::{Blocking, Disorder, Faults, Outside, Tree, TreeSettings, World};
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
+use documents::{Cashbook, Issuer, KeySettings, Keys as DocumentKeys};
 use domain::calendar::Calendar;
 use gateways::identity::{IdentityClient, IdentitySettings};
 use gateways::mail::{MailClient, MailSettings};
 use gateways::sms::{SmsClient, SmsSettings};
+use gateways::time_stamp::TimeStampClient;
 use gateways::unionpay::{UnionPay, UnionPaySettings};
 use store::{Blobs, Keys, Store};
 use supervision::{Clock, SystemClock};
@@ -64,6 +66,10 @@ pub struct Parts {
     pub mail: MailSettings,
     /// Identity.
     pub identity: IdentitySettings,
+    /// What documents are signed with.
+    pub documents: KeySettings,
+    /// Address of the time-stamp authority, if there is one.
+    pub time_stamp_url: Option<String>,
     /// The sandbox's origin, in the demo.
     pub sandbox: Option<String>,
     /// Where a recovery test ends the process.
@@ -77,6 +83,7 @@ pub struct Parts {
 pub fn store(parts: &Parts, now: DateTime<Utc>) -> anyhow::Result<Arc<Store>> {
     let store = look(parts)?;
     store.take_over(now)?;
+    store.adopt_documents(now)?;
     Ok(store)
 }
 
@@ -100,6 +107,14 @@ pub fn keys(parts: &Parts) -> anyhow::Result<Keys> {
     Ok(Keys::from_masters(&bytes(&parts.master_key)?, &former)?)
 }
 
+/// What documents of these parts are signed with.
+///
+/// # Errors
+/// When a key or certificate can't be used.
+pub fn document_keys(parts: &Parts) -> anyhow::Result<Arc<DocumentKeys>> {
+    Ok(Arc::new(DocumentKeys::new(&parts.site, &parts.documents).context("the keys of documents can't be used")?))
+}
+
 /// The running tree of these parts.
 ///
 /// # Errors
@@ -114,7 +129,9 @@ pub fn tree(parts: &Parts, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow::
         sms: SmsClient::new(parts.sms.clone())?,
         mail: MailClient::new(&parts.mail)?,
         identity: IdentityClient::new(parts.identity.clone())?,
+        time_stamp: parts.time_stamp_url.clone().map(TimeStampClient::new).transpose()?,
     };
+    let keys = document_keys(parts)?;
     let settings = TreeSettings {
         arbiters: parts.arbiters,
         sweep: Duration::from_secs(parts.sweep_seconds),
@@ -131,7 +148,8 @@ pub fn tree(parts: &Parts, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow::
         rows: Blocking::new(16),
         heavy: Blocking::new(2),
         hashing: Blocking::new(2),
-        cashbook: documents::Cashbook::new()?,
+        issuer: Issuer::new(Arc::clone(&keys))?,
+        cashbook: Cashbook::new(keys)?,
         wake: actors::Wakes::new(Arc::clone(&faults)),
         changes: tokio::sync::broadcast::Sender::new(256),
         settings,
@@ -292,7 +310,7 @@ pub fn parts(config: &Config) -> anyhow::Result<Parts> {
     config.refuse_demo_secrets()?;
     let read =
         |path: &PathBuf| std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()));
-    let bank = &config.union_pay;
+    let (bank, signing) = (&config.union_pay, &config.documents);
     Ok(Parts {
         site: config.site.trim_end_matches('/').to_owned(),
         database_url: config.database_url.clone(),
@@ -333,6 +351,17 @@ pub fn parts(config: &Config) -> anyhow::Result<Parts> {
             app_id: config.identity.app_id.clone(),
             app_secret: config.identity.app_secret.clone(),
         },
+        documents: KeySettings {
+            signer_key: read(&signing.signer_key)?,
+            signer_certificates: read(&signing.signer_certificates)?,
+            roots: read(&signing.roots)?,
+            stamp_roots: signing.time_stamp_roots.as_ref().map(&read).transpose()?.unwrap_or_default(),
+            credential_key: read(&signing.credential_key)?,
+            former_credential_keys: signing.former_credential_keys.iter().map(&read).collect::<Result<_, _>>()?,
+            proof_key: read(&signing.proof_key)?,
+            former_proof_keys: signing.former_proof_keys.iter().map(&read).collect::<Result<_, _>>()?,
+        },
+        time_stamp_url: signing.time_stamp_url.clone(),
         sandbox: None,
         die_at: None,
     })

@@ -56,6 +56,8 @@ pub struct Config {
     pub mail: MailConfig,
     /// Identity.
     pub identity: IdentityConfig,
+    /// What documents are signed with.
+    pub documents: DocumentsConfig,
 }
 
 fn with_password() -> String {
@@ -141,6 +143,34 @@ pub struct IdentityConfig {
     pub app_secret: String,
 }
 
+/// What documents, credentials and tree heads are signed with. Every file is PEM.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentsConfig {
+    /// File with the key that signs PDFs (P-256, PKCS#8).
+    pub signer_key: PathBuf,
+    /// File with its certificate, and those between it and the root.
+    pub signer_certificates: PathBuf,
+    /// File with the authorities that our documents hang on, the ones of before among them.
+    pub roots: PathBuf,
+    /// Address of the time-stamp authority. Optional, together with its roots.
+    #[serde(default)]
+    pub time_stamp_url: Option<String>,
+    /// File with the authorities that time-stamps hang on.
+    #[serde(default)]
+    pub time_stamp_roots: Option<PathBuf>,
+    /// File with the key that signs credentials and tree heads (P-256, PKCS#8).
+    pub credential_key: PathBuf,
+    /// Files with public keys that signed credentials before. Optional.
+    #[serde(default)]
+    pub former_credential_keys: Vec<PathBuf>,
+    /// File with the key of embedded proofs (Ed25519, PKCS#8).
+    pub proof_key: PathBuf,
+    /// Files with public keys of embedded proofs from before. Optional.
+    #[serde(default)]
+    pub former_proof_keys: Vec<PathBuf>,
+}
+
 /// Why the settings won't do.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -186,6 +216,19 @@ impl Config {
         }
         if self.sms.key_secret == sandbox::SMS_KEY_SECRET {
             return Err(ConfigError::DemoSecret("sms.key_secret"));
+        }
+        let keys = [
+            ("documents.signer_key", &self.documents.signer_key, sandbox::DOCUMENT_SIGNER_KEY),
+            ("documents.roots", &self.documents.roots, sandbox::DOCUMENT_ROOT_PEM),
+            ("documents.credential_key", &self.documents.credential_key, sandbox::CREDENTIAL_KEY),
+            ("documents.proof_key", &self.documents.proof_key, sandbox::PROOF_KEY),
+        ];
+        if let Some((name, _, _)) = keys.into_iter().find(|(_, path, pem)| same(path, pem)) {
+            return Err(ConfigError::DemoSecret(name));
+        }
+        if self.documents.time_stamp_url.is_some() != self.documents.time_stamp_roots.is_some() {
+            let why = "an address and its roots go together".to_owned();
+            return Err(ConfigError::Value("documents.time_stamp_url", why));
         }
         if self.identity.app_secret == sandbox::APP_SECRET {
             return Err(ConfigError::DemoSecret("identity.app_secret"));

@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix_web::{HttpResponse, web};
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
+use documents::KeySettings;
 use domain::effects::{Actor, AuditEntry};
 use domain::ids::StaffId;
 use domain::import;
@@ -224,6 +225,20 @@ pub fn outside(cli: &Cli, site: &str, clock: &Arc<DemoClock>) -> anyhow::Result<
     Ok(Outside { sandbox: Some(sandbox), http_port, smtp_port })
 }
 
+/// What the demo's documents are signed with: everybody knows it, and `serve` refuses it.
+pub fn document_keys() -> KeySettings {
+    KeySettings {
+        signer_key: sandbox::DOCUMENT_SIGNER_KEY.into(),
+        signer_certificates: sandbox::DOCUMENT_SIGNER_PEM.into(),
+        roots: sandbox::DOCUMENT_ROOT_PEM.into(),
+        stamp_roots: sandbox::DOCUMENT_ROOT_PEM.into(),
+        credential_key: sandbox::CREDENTIAL_KEY.into(),
+        former_credential_keys: Vec::new(),
+        proof_key: sandbox::PROOF_KEY.into(),
+        former_proof_keys: Vec::new(),
+    }
+}
+
 /// The settings of the demo.
 pub fn parts(cli: &Cli, site: &str, outside: &Outside) -> Parts {
     let sandbox = format!("http://127.0.0.1:{}", outside.http_port);
@@ -268,6 +283,8 @@ pub fn parts(cli: &Cli, site: &str, outside: &Outside) -> Parts {
             app_id: sandbox::APP_ID.into(),
             app_secret: sandbox::APP_SECRET.into(),
         },
+        documents: document_keys(),
+        time_stamp_url: Some(format!("{sandbox}/tsa")),
         sandbox: Some(sandbox),
         die_at: cli.die_at.clone(),
     }

@@ -43,7 +43,7 @@ mod export {
 #[cfg(not(feature = "otlp"))]
 mod export {
     use tracing::Subscriber;
-    use tracing_subscriber::layer::Identity;
+    use tracing_subscriber::Layer;
 
     /// There is nothing to send in this build.
     pub enum Export {}
@@ -52,7 +52,7 @@ mod export {
     ///
     /// # Errors
     /// Always.
-    pub fn layer<S: Subscriber>(_: &str) -> anyhow::Result<(Identity, Export)> {
+    pub fn layer<S: Subscriber>(_: &str) -> anyhow::Result<(Box<dyn Layer<S> + Send + Sync>, Export)> {
         anyhow::bail!("this build sends no traces: build it with `--features otlp`")
     }
 }

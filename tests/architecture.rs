@@ -10,12 +10,18 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("supervision", vec![]),
         ("domain", vec![]),
         ("locales", vec!["domain"]),
-        ("store", vec!["domain"]),
-        ("gateways", vec!["domain"]),
-        ("documents", vec!["domain"]),
-        ("sandbox", vec!["domain", "gateways"]),
-        ("actors", vec!["documents", "domain", "gateways", "locales", "store", "supervision"]),
-        ("renzheng", vec!["actors", "documents", "domain", "gateways", "locales", "sandbox", "store", "supervision"]),
+        ("proof", vec![]),
+        ("store", vec!["domain", "proof"]),
+        ("gateways", vec!["domain", "proof"]),
+        ("documents", vec!["domain", "proof"]),
+        ("sandbox", vec!["domain", "gateways", "proof"]),
+        ("actors", vec!["documents", "domain", "gateways", "locales", "proof", "store", "supervision"]),
+        (
+            "renzheng",
+            vec![
+                "actors", "documents", "domain", "gateways", "locales", "proof", "sandbox", "store", "supervision",
+            ],
+        ),
     ])
 }
 
@@ -41,7 +47,8 @@ fn dependencies_go_one_way() {
                 // The sandbox is a site of its own: one framework for both is better than two.
                 "actix-web" | "maud" => &["renzheng", "sandbox"],
                 "actix" => &["supervision"],
-                "typst" | "typst-pdf" | "typst-layout" => &["documents"],
+                "typst" | "typst-pdf" | "typst-layout" | "lopdf" => &["documents"],
+                "cms" | "p256" | "ed25519-dalek" | "der" => &["proof"],
                 "lettre" => &["gateways"],
                 _ => continue,
             };

@@ -19,7 +19,13 @@ fn settings(folder: &Path, port: u16, name: &str, keys: &str) -> String {
         .replace("/etc/renzheng/merchant.key", &at("merchant.key"))
         .replace("/etc/renzheng/merchant.pem", &at("merchant.pem"))
         .replace("/etc/renzheng/unionpay-root.pem", &at("root.pem"))
-        .replace("/etc/renzheng/unionpay-middle.pem", &at("root.pem"));
+        .replace("/etc/renzheng/unionpay-middle.pem", &at("root.pem"))
+        .replace("/etc/renzheng/signer.key", &at("document.key"))
+        .replace("/etc/renzheng/signer.pem", &at("document.pem"))
+        .replace("/etc/renzheng/document-roots.pem", &at("document.pem"))
+        .replace("/etc/renzheng/stamp-roots.pem", &at("document.pem"))
+        .replace("/etc/renzheng/credential.key", &at("credential.key"))
+        .replace("/etc/renzheng/proof.key", &at("proof.key"));
     let file = at(&format!("{name}.toml"));
     std::fs::write(&file, text).unwrap();
     file
@@ -36,6 +42,21 @@ fn certificate(folder: &Path, name: &str) {
         .output()
         .unwrap();
     assert!(made.status.success(), "{made:?}");
+}
+
+/// Keys for documents, as `docs/OPERATING.md` makes them.
+fn document_keys(folder: &Path) {
+    let at = |file: &str| folder.join(file).to_string_lossy().into_owned();
+    let openssl = |arguments: &[&str]| {
+        let made = Command::new("openssl").args(arguments).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+    };
+    let curve = "ec_paramgen_curve:P-256";
+    for file in ["document.key", "credential.key"] {
+        openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", curve, "-out", &at(file)]);
+    }
+    openssl(&["genpkey", "-algorithm", "ED25519", "-out", &at("proof.key")]);
+    openssl(&["req", "-x509", "-key", &at("document.key"), "-days", "400", "-subj", "/CN=documents.example", "-out", &at("document.pem")]);
 }
 
 fn renzheng(arguments: &[&str]) -> Output {
@@ -107,6 +128,7 @@ async fn r7_3_what_the_operators_book_says_works_as_written() {
     let folder = place.path();
     certificate(folder, "merchant");
     certificate(folder, "root");
+    document_keys(folder);
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let (old, new) = ("1f".repeat(32), "2e".repeat(32));
     let config = settings(folder, port, "live", &format!("master_key = \"{old}\""));

@@ -1,18 +1,24 @@
-//! Makes the document of each decided case: row first (its number was given with the decision), then the PDF.
+//! Makes the document of each decided case: row first (its number was given with the decision), then the PDF, its
+//! signature, its time-stamp, and last the row that says so, in one commit with its entry in the transparency log.
+//!
+//! Whatever dies in between leaves the row due, and nothing that anybody saw: the next try makes the same document under
+//! the same number.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use documents::{CertificateFacts, Issuer};
+use documents::{CertificateFacts, PressError};
 use domain::applicant::Applicant;
 use domain::calendar;
 use domain::decision::RecordDocument;
 use domain::form;
-use domain::ids::CertificateId;
+use domain::certificate::Certificate;
+use domain::ids::{ApplicationId, CertificateId};
 use domain::person::Language;
 use locales::Texts;
-use store::{DueCertificate, Queue, Task};
+use store::{Queue, Task};
 use supervision::{Desk, Step, Work};
 
 use crate::blocking::run;
@@ -22,63 +28,129 @@ use crate::tree::{Asks, World};
 /// Failures after which a certificate waits for an operator.
 const TRIES_MOST: i32 = 5;
 
+/// What a document says, from the case as it stands; `None` when it has no number yet, or is of another applicant.
+pub fn facts(
+    site: &str,
+    applicant: &Applicant,
+    of: ApplicationId,
+    certificate: &Certificate,
+) -> Option<CertificateFacts> {
+    let application = applicant.application(of).ok()?;
+    let said = |name: &str| form::text(&application.credential, name).to_owned();
+    let texts = |language, key: &str| Texts::new(language).get(key);
+    let both = |key: &str| (texts(Language::Chinese, key), texts(Language::English, key));
+    let reason = application.decision.as_ref().and_then(|decision| decision.proposal.reason.clone());
+    let major = match (said("major_zh"), said("major")) {
+        (zh, original) if zh.is_empty() || zh == original => original,
+        (zh, original) => format!("{zh} {original}"),
+    };
+    Some(CertificateFacts {
+        number: certificate.number.clone()?,
+        outcome: certificate.outcome,
+        issued_at: certificate.issued_at,
+        url: format!("{site}/verify/{}", certificate.token),
+        name: applicant.account.name.clone(),
+        birth: form::date(&application.basic, "birth_date")
+            .or_else(|| applicant.account.birth_date(calendar::today(certificate.issued_at))),
+        country: said("country"),
+        institution: said("institution"),
+        institution_zh: said("institution_zh"),
+        credential: said("credential_name"),
+        credential_zh: said("credential_name_zh"),
+        level: both(&format!("choice-level-{}", said("level"))),
+        major,
+        awarded: form::date(&application.credential, "award_date"),
+        studied: (form::month(&application.credential, "start"), form::month(&application.credential, "end")),
+        reason: reason.map(|code| both(&format!("reason-{code}"))),
+    })
+}
+
 /// The work of the certificate issuer.
 pub(crate) struct CertificateIssuer {
     world: Arc<World>,
     sessions: Asks,
-    issuer: Arc<Issuer>,
+}
+
+/// Why a document is not there yet.
+enum Delay {
+    /// It can't be made as it is: it is set aside at once, with the reason.
+    Park(String),
+    /// It failed; tried again, up to the limit.
+    Failed(String),
+    /// Somebody else is at fault: tried again as long as it takes.
+    Wait(String),
 }
 
 impl CertificateIssuer {
-    pub(crate) fn new(world: Arc<World>, sessions: Asks, issuer: Arc<Issuer>) -> Self {
-        Self { world, sessions, issuer }
+    pub(crate) fn new(world: Arc<World>, sessions: Asks) -> Self {
+        Self { world, sessions }
     }
 
-    fn facts(&self, applicant: &Applicant, due: &DueCertificate) -> Option<CertificateFacts> {
-        let application = applicant.application(due.application).ok()?;
-        let certificate = &due.certificate;
-        let said = |name: &str| form::text(&application.credential, name).to_owned();
-        let texts = |language, key: &str| Texts::new(language).get(key);
-        let both = |key: &str| (texts(Language::Chinese, key), texts(Language::English, key));
-        let month = |name: &str| {
-            form::month(&application.credential, name)
-                .map(|month| month.format("%Y年%-m月").to_string())
-                .unwrap_or_default()
-        };
-        let reason = application.decision.as_ref().and_then(|decision| decision.proposal.reason.clone());
-        let major = match (said("major_zh"), said("major")) {
-            (zh, original) if zh.is_empty() || zh == original => original,
-            (zh, original) => format!("{zh} {original}"),
-        };
-        Some(CertificateFacts {
-            number: certificate.number.clone()?,
-            outcome: certificate.outcome,
-            issued_at: certificate.issued_at,
-            url: format!("{}/verify/{}", self.world.settings.site, certificate.token),
-            name: applicant.account.name.clone(),
-            birth: form::date(&application.basic, "birth_date")
-                .or_else(|| applicant.account.birth_date(calendar::today(certificate.issued_at))),
-            country: said("country"),
-            institution: said("institution"),
-            institution_zh: said("institution_zh"),
-            credential: said("credential_name"),
-            credential_zh: said("credential_name_zh"),
-            level: both(&format!("choice-level-{}", said("level"))),
-            major,
-            awarded: form::date(&application.credential, "award_date"),
-            studied: (month("start"), month("end")),
-            reason: reason.map(|code| both(&format!("reason-{code}"))),
-        })
-    }
-}
-
-impl CertificateIssuer {
     /// Puts a certificate back; `ours` says that it is no fault of its own.
     async fn later(&self, id: CertificateId, now: DateTime<Utc>, ours: bool) -> Step {
         let store = Arc::clone(&self.world.store);
         let until = now + TimeDelta::seconds(5);
         settled(run(&self.world.rows, move || store.defer_certificate(id, until, ours)).await)
     }
+
+    async fn delayed(&self, id: CertificateId, now: DateTime<Utc>, delay: Delay) -> Step {
+        match delay {
+            Delay::Park(why) => {
+                Fault::new(format!("certificate {id} is set aside: {why}"));
+                let store = Arc::clone(&self.world.store);
+                settled(run(&self.world.rows, move || store.park_certificate(id, &why, now)).await)
+            }
+            Delay::Failed(why) => {
+                Fault::new(format!("certificate {id}: {why}"));
+                self.later(id, now, false).await
+            }
+            Delay::Wait(why) => {
+                Fault::new(format!("certificate {id} waits: {why}"));
+                self.later(id, now, true).await
+            }
+        }
+    }
+
+    /// Typeset, signed, stamped and kept: the SHA-256 of the file.
+    async fn make(&self, facts: CertificateFacts) -> Result<String, Delay> {
+        let world = Arc::clone(&self.world);
+        let drafted = run(&self.world.heavy, move || {
+            world.issuer.draft(&facts).map_err(|error| match error {
+                // Found before issue: never a blank box on a certificate.
+                PressError::Unprintable(characters) => Delay::Park(format!("no font has {}", named(&characters))),
+                other => Delay::Failed(other.to_string()),
+            })
+        });
+        let draft = drafted.await?;
+        self.world.pass("certificate-signed").await;
+        let token = match &self.world.outside.time_stamp {
+            Some(authority) => {
+                Some(authority.stamp(draft.signature()).await.map_err(|error| Delay::Wait(error.to_string()))?)
+            }
+            None => None,
+        };
+        self.world.pass("certificate-stamped").await;
+        let world = Arc::clone(&self.world);
+        run(&self.world.heavy, move || {
+            let pdf = draft.finish(token.as_deref()).map_err(|error| Delay::Failed(error.to_string()))?;
+            // Whatever leaves the house holds: what it was made with may be broken or out of date.
+            let examined = documents::examine(&pdf, world.document_keys().trust());
+            if let Some((what, why)) =
+                examined.checks.iter().find_map(|check| check.found.as_ref().err().map(|why| (check.what, why)))
+            {
+                return Err(Delay::Failed(format!("{what} {why}")));
+            }
+            let store = &world.store;
+            store.blobs().put(store.keys(), &pdf).map_err(|error| Delay::Failed(error.to_string()))
+        })
+        .await
+    }
+}
+
+/// Characters with their code points, so that whoever reads it need not have them either.
+fn named(characters: &BTreeSet<char>) -> String {
+    let each = |character: &char| format!("U+{:04X} {character}", u32::from(*character));
+    characters.iter().map(each).collect::<Vec<_>>().join(", ")
 }
 
 impl Work for CertificateIssuer {
@@ -98,32 +170,32 @@ impl Work for CertificateIssuer {
         let Ok(applicant) = self.sessions.applicant(due.applicant).await else {
             return self.later(id, now, true).await;
         };
-        let Some(facts) = self.facts(&applicant, &due) else {
-            Fault::new(format!("certificate {id} lacks its facts"));
-            return self.later(id, now, false).await;
+        let Some(facts) = facts(&self.world.settings.site, &applicant, due.application, &due.certificate) else {
+            return self.delayed(id, now, Delay::Failed("its facts are not there".into())).await;
         };
-        let (issuer, store) = (Arc::clone(&self.issuer), Arc::clone(&self.world.store));
-        let made = run(&self.world.heavy, move || {
-            let pdf = issuer.issue(&facts).map_err(|error| error.to_string())?;
-            store.blobs().put(store.keys(), &pdf).map_err(|error| error.to_string())
-        })
-        .await;
-        self.world.pass("certificate-made").await;
-        let document = match made {
+        let document = match self.make(facts).await {
             Ok(document) => document,
-            Err(error) => {
-                // Tried again later, up to the limit; then it waits for an operator.
-                Fault::new(format!("certificate {id}: {error}"));
-                return self.later(id, now, false).await;
-            }
+            Err(delay) => return self.delayed(id, now, delay).await,
         };
+        self.world.pass("certificate-made").await;
         let command = RecordDocument { application: due.application, certificate: due.certificate.id, document };
         match self.sessions.command(due.applicant, command).await {
             Ok(()) => {
                 self.world.pass("certificate-recorded").await;
+                self.head().await;
                 Step::Worked
             }
             Err(_) => self.later(id, now, true).await,
+        }
+    }
+}
+
+impl CertificateIssuer {
+    /// Signs the head of the log; should it fail, whoever asks for the head signs it.
+    async fn head(&self) {
+        let world = Arc::clone(&self.world);
+        if let Err(error) = run(&self.world.rows, move || world.signed_head()).await {
+            Fault::new(error);
         }
     }
 }

@@ -17,7 +17,7 @@ pub enum Effect {
 }
 
 /// The places that can be named, with the actor that passes there; those of wake-ups can only be dropped.
-pub const PLACES: [(&str, &str); 27] = [
+pub const PLACES: [(&str, &str); 29] = [
     ("commit", "session"),
     ("committed", "session"),
     ("payment-due", "payment_reconciler"),
@@ -29,6 +29,8 @@ pub const PLACES: [(&str, &str); 27] = [
     ("upload-judged", "upload_validator"),
     ("verification-due", "identity_verifier"),
     ("certificate-due", "certificate_issuer"),
+    ("certificate-signed", "certificate_issuer"),
+    ("certificate-stamped", "certificate_issuer"),
     ("certificate-made", "certificate_issuer"),
     ("certificate-recorded", "certificate_issuer"),
     ("refund-due", "refund_scheduler"),

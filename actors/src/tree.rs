@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use documents::{AsItIs, Cashbook, Issuer};
+use documents::{Cashbook, Issuer, Keys as DocumentKeys};
 use domain::applicant::Applicant;
 use domain::calendar::Calendar;
 use domain::command::Command;
@@ -14,8 +14,10 @@ use domain::ids::ApplicantId;
 use gateways::identity::IdentityClient;
 use gateways::mail::MailClient;
 use gateways::sms::SmsClient;
+use gateways::time_stamp::TimeStampClient;
 use gateways::unionpay::UnionPay;
-use store::{Store, TroubleState};
+use proof::merkle::SignedHead;
+use store::{Store, StoreError, TroubleState};
 use supervision::{
     AskError, Backoff, Carried, ChildSpec, Clock, Directory, DirectorySpec, Hold, Intensity, Mailbox, Reconciler,
     Steer, Supervisor, System, Wake, Work,
@@ -51,6 +53,8 @@ pub struct Outside {
     pub mail: MailClient,
     /// Identity.
     pub identity: IdentityClient,
+    /// The time-stamp authority, if there is one.
+    pub time_stamp: Option<TimeStampClient>,
 }
 
 /// Settings of the tree.
@@ -192,6 +196,8 @@ pub struct World {
     pub heavy: Blocking,
     /// Bound on password hashing.
     pub hashing: Blocking,
+    /// Makes certificates and notices.
+    pub issuer: Issuer,
     /// Prints receipts.
     pub cashbook: Cashbook,
     /// Wake-ups.
@@ -211,6 +217,20 @@ pub struct World {
 }
 
 impl World {
+    /// What documents, credentials and tree heads are signed with.
+    pub fn document_keys(&self) -> &DocumentKeys {
+        self.issuer.keys()
+    }
+
+    /// The signed head over all entries of the transparency log; blocks.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn signed_head(&self) -> Result<SignedHead, StoreError> {
+        let now = self.clock.now();
+        self.store.signed_head(|size, root| self.document_keys().sign_head(size, now, root))
+    }
+
     /// A named place on a thread that may wait: what was ordered for it happens here.
     pub(crate) fn at(&self, place: &str) {
         self.faults.at(place);
@@ -353,7 +373,6 @@ impl Tree {
         );
         let reconcilers =
             system.supervisor("reconcilers", Intensity { restarts: 5, within: MINUTE }, Some(Arc::clone(&root)));
-        let issuer = Arc::new(Issuer::new(AsItIs).map_err(Fault::new)?);
         let sweep = world.settings.sweep;
         let asks = Asks { sessions: sessions.clone() };
 
@@ -385,7 +404,7 @@ impl Tree {
         let cases = starter.start("case_clerk", sweep, move || CaseClerk::new(Arc::clone(&shared), to.clone()))?;
         let (shared, to) = with();
         let certificates = starter.start("certificate_issuer", sweep, move || {
-            CertificateIssuer::new(Arc::clone(&shared), to.clone(), Arc::clone(&issuer))
+            CertificateIssuer::new(Arc::clone(&shared), to.clone())
         })?;
         let (shared, incoming) = (Arc::clone(&world), Arc::clone(&events));
         reconcilers.start(ChildSpec::new("log_keeper", move || {

@@ -1,4 +1,4 @@
-//! Clients of the outside world: UnionPay, SMS, mail, identity. Each speaks the wire as `shared/protocols` has it.
+//! Clients of the outside world: UnionPay, SMS, mail, identity, time-stamps. Each speaks the wire as `shared/protocols` has it.
 //!
 //! Answers are facts, never guesses: what could not be learnt is an error that says whether anything may have
 //! happened. The wire modules are shared with the sandbox, which plays the other side.
@@ -7,6 +7,7 @@ pub mod acs3;
 pub mod identity;
 pub mod mail;
 pub mod sms;
+pub mod time_stamp;
 pub mod unionpay;
 pub mod x509;
 

@@ -22,8 +22,9 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
 
 /// The same for a visitor's hand: the clock, and how the world misbehaves.
 async fn show(state: web::Data<State>) -> HttpResponse {
-    let (play, notifications, messages, fare) =
-        state.read(|book| (book.refund_play, !book.notifications_off, !book.messages_down, book.fare));
+    let (play, notifications, messages, fare, stamps) = state.read(|book| {
+        (book.refund_play, !book.notifications_off, !book.messages_down, book.fare, !book.stamps_down)
+    });
     let fares = [
         (Fare::Arrive, "arrive", "送达 arrive"),
         (Fare::Fail, "fail", "未送达 fail"),
@@ -59,6 +60,8 @@ async fn show(state: web::Data<State>) -> HttpResponse {
         h2 { "短信与邮件 SMS and mail" }
         form method="post" { (button("messages", "on", "正常 taken", messages)) (button("messages", "off", "故障 refused", !messages)) }
         form method="post" { @for (each, code, words) in fares { (button("fare", code, words, each == fare)) } }
+        h2 { "时间戳 Time-stamps" }
+        form method="post" { (button("stamps", "on", "正常 given", stamps)) (button("stamps", "off", "故障 away", !stamps)) }
     };
     HttpResponse::Ok().content_type(ContentType::html()).body(page("控制台 Control", body).into_string())
 }
@@ -69,6 +72,7 @@ struct Press {
     refunds: Option<RefundPlay>,
     notifications: Option<String>,
     messages: Option<String>,
+    stamps: Option<String>,
     fare: Option<Fare>,
 }
 
@@ -81,6 +85,7 @@ async fn act(state: web::Data<State>, press: web::Form<Press>) -> HttpResponse {
         book.fare = press.fare.unwrap_or(book.fare);
         book.notifications_off = press.notifications.as_ref().map_or(book.notifications_off, |word| word == "off");
         book.messages_down = press.messages.as_ref().map_or(book.messages_down, |word| word == "off");
+        book.stamps_down = press.stamps.as_ref().map_or(book.stamps_down, |word| word == "off");
     });
     HttpResponse::SeeOther().insert_header(("Location", "/control")).finish()
 }

@@ -1,4 +1,5 @@
-//! The outside world on one machine: payment gateway with its cashier, SMS, mail, identity service with its app.
+//! The outside world on one machine: payment gateway with its cashier, SMS, mail, identity service with its app,
+//! time-stamp authority.
 //!
 //! Real HTTP and SMTP, true signatures, a memory on the disk. For demonstrations and tests; `serve` refuses its keys.
 //! It shares the wire types with `gateways` and knows nothing else of the service.
@@ -11,6 +12,7 @@ mod pages;
 pub mod people;
 mod sms;
 mod state;
+mod time_stamp;
 mod union_pay;
 
 use std::net::TcpListener;
@@ -30,6 +32,22 @@ pub const MIDDLE_PEM: &str = include_str!("../keys/middle.pem");
 pub const MERCHANT_PEM: &str = include_str!("../keys/merchant.pem");
 /// Our own key as a merchant.
 pub const MERCHANT_KEY: &str = include_str!("../keys/merchant.key");
+/// The authority that documents and time-stamps hang on.
+pub const DOCUMENT_ROOT_PEM: &str = include_str!("../keys/document-root.pem");
+/// Its key, so that tests can have other certificates of it.
+pub const DOCUMENT_ROOT_KEY: &str = include_str!("../keys/document-root.key");
+/// Our own certificate as a signer of documents.
+pub const DOCUMENT_SIGNER_PEM: &str = include_str!("../keys/document-signer.pem");
+/// Our own key as a signer of documents.
+pub const DOCUMENT_SIGNER_KEY: &str = include_str!("../keys/document-signer.key");
+/// The time-stamp authority's certificate.
+pub const STAMP_PEM: &str = include_str!("../keys/stamp.pem");
+/// Its key.
+pub const STAMP_KEY: &str = include_str!("../keys/stamp.key");
+/// Our own key of credentials.
+pub const CREDENTIAL_KEY: &str = include_str!("../keys/credential.key");
+/// Our own key of embedded proofs.
+pub const PROOF_KEY: &str = include_str!("../keys/proof.key");
 /// Our merchant number.
 pub const MERCHANT: &str = "777290058110048";
 /// Access key of the SMS service.
@@ -111,6 +129,7 @@ pub fn start(settings: Settings) -> std::io::Result<Sandbox> {
             .configure(pages::routes)
             .configure(control::routes)
             .configure(sms::routes)
+            .configure(time_stamp::routes)
     })
     .workers(1)
     .disable_signals()

@@ -178,6 +178,12 @@ pub struct Book {
     /// How they fare once taken.
     #[serde(default)]
     pub fare: Fare,
+    /// When true, the time-stamp authority is away.
+    #[serde(default)]
+    pub stamps_down: bool,
+    /// How many time-stamps were given.
+    #[serde(default)]
+    pub stamps: u64,
     /// Where receipts and bounces go, without a slash at its end.
     #[serde(default)]
     pub hook: Option<String>,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use domain::certificate::Certificate;
+use domain::certificate::{Certificate, Standing};
 use domain::ids::{ApplicantId, ApplicationId, CertificateId};
 
 use crate::connection::Store;
@@ -13,7 +13,7 @@ use crate::time::stored;
 use crate::trouble::{self, Queue, Task};
 
 /// How long a claimed certificate is left to its claimer.
-const LEASE: TimeDelta = TimeDelta::seconds(15);
+const LEASE: TimeDelta = TimeDelta::seconds(30);
 
 /// A certificate whose document must be made.
 #[derive(Debug)]
@@ -141,6 +141,48 @@ impl Store {
         })
     }
 
+    /// The certificate whose document has this SHA-256.
+    ///
+    /// # Errors
+    /// When the database fails; none is `None`.
+    pub fn certificate_by_document(&self, sha256: &str) -> Result<Option<Verified>, StoreError> {
+        self.read(|connection| {
+            let row: Option<(String, String, String)> = certificate::table
+                .filter(certificate::document.eq(sha256))
+                .select((certificate::applicant_id, certificate::application_id, certificate::body))
+                .first(connection)
+                .optional()?;
+            row.map(verified).transpose()
+        })
+    }
+
+    /// The numbers between two numbers whose documents no longer hold; of those, only the replaced ones if it is so
+    /// wanted.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn numbers_not_valid(&self, from: &str, to: &str, replaced: bool) -> Result<Vec<String>, StoreError> {
+        let (valid, superseded) = (Standing::Valid.code(), Standing::Superseded.code());
+        self.read(|connection| {
+            let rows: Vec<(String, String)> = certificate::table
+                .filter(certificate::number.between(from, to))
+                .filter(certificate::standing.ne(valid))
+                .order(certificate::number)
+                .select((certificate::number, certificate::standing))
+                .load(connection)?;
+            Ok(rows.into_iter().filter(|(_, code)| !replaced || code == superseded).map(|(number, _)| number).collect())
+        })
+    }
+
+    /// Sets a certificate aside that can't be made as it is: an operator reads why, mends it and has it tried again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn park_certificate(&self, id: CertificateId, why: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let task = Task::new(Queue::Certificate, id);
+        self.write(|connection| trouble::park(connection, task, "certificate_issuer", why, now))
+    }
+
     /// How many certificates wait for their document.
     ///
     /// # Errors
@@ -152,7 +194,7 @@ impl Store {
     }
 }
 
-fn verified((applicant, application, body): (String, String, String)) -> Result<Verified, StoreError> {
+pub(crate) fn verified((applicant, application, body): (String, String, String)) -> Result<Verified, StoreError> {
     Ok(Verified {
         applicant: applicant.parse().map_err(|_| StoreError::Value("certificate.applicant_id"))?,
         application: application.parse().map_err(|_| StoreError::Value("certificate.application_id"))?,

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 use crate::applicant::place;
 use crate::certificate::name_key;
+use crate::document_log;
 use crate::connection::AnyConnection;
 use crate::error::StoreError;
 use crate::schema::{attempt, certificate, material, refund, verification};
@@ -185,12 +186,21 @@ pub(crate) fn write(
                     certificate::name_key.eq(name_key(keys, &after.account.name)),
                     certificate::due_at.eq(due),
                     certificate::body.eq(body),
+                    certificate::standing.eq(child.standing.code()),
+                    certificate::document.eq(&child.document),
                 ))
                 .execute(connection)?;
         } else {
-            let set = (certificate::due_at.eq(due), certificate::body.eq(body));
+            let set = (
+                certificate::due_at.eq(due),
+                certificate::body.eq(body),
+                certificate::standing.eq(child.standing.code()),
+                certificate::document.eq(&child.document),
+            );
             diesel::update(certificate::table.find(&id)).set(set).execute(connection)?;
         }
+        let before = old.iter().find(|before| before.id == child.id);
+        document_log::note(connection, before, child, application.changed_at)?;
     }
     Ok(())
 }

@@ -30,7 +30,7 @@ const fn body(table: &'static str) -> Sealed {
 }
 
 /// Every sealed column but [`PAST`], whose key is of two columns.
-const COLUMNS: [Sealed; 12] = [
+const COLUMNS: [Sealed; 14] = [
     body("applicant"),
     body("application"),
     body("verification"),
@@ -39,6 +39,8 @@ const COLUMNS: [Sealed; 12] = [
     body("notice"),
     body("registration"),
     body("student"),
+    body("share"),
+    body("share_look"),
     Sealed { table: "import_file", key: "id", column: "body", place: "import" },
     Sealed { table: "transfer_batch", key: "id", column: "file", place: "batch" },
     Sealed { table: "staff", key: "id", column: "totp", place: "staff" },

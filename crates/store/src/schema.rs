@@ -77,6 +77,57 @@ diesel::table! {
         due_at -> Nullable<Timestamp>,
         crashes -> Integer,
         body -> Text,
+        standing -> Text,
+        document -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    log_entry (seq) {
+        seq -> BigInt,
+        hash -> Text,
+        kind -> Text,
+        certificate_id -> Text,
+        body -> Text,
+    }
+}
+
+diesel::table! {
+    log_node (level, place) {
+        level -> Integer,
+        place -> BigInt,
+        hash -> Text,
+    }
+}
+
+diesel::table! {
+    log_head (size) {
+        size -> BigInt,
+        at -> Timestamp,
+        root -> Text,
+        signature -> Text,
+    }
+}
+
+diesel::table! {
+    share (id) {
+        id -> Text,
+        token_hash -> Text,
+        applicant_id -> Text,
+        certificate_id -> Text,
+        body -> Binary,
+        made_at -> Timestamp,
+        expires_at -> Timestamp,
+        ended_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    share_look (id) {
+        id -> Text,
+        share_id -> Text,
+        at -> Timestamp,
+        body -> Binary,
     }
 }
 
@@ -387,6 +438,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     applicant,
     certificate,
     cleared,
+    log_entry,
     material,
     attempt,
     movement,
@@ -394,6 +446,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     programme_gram,
     refund,
     session,
+    share,
     student,
     timeline,
     transfer_batch,

@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::demo::DemoClock;
 use crate::web::posted::FORM_MOST;
 use crate::web::site::Site;
-use crate::{backup, commands, demo, otlp, web as kit};
+use crate::{backup, commands, demo, otlp, proofs, web as kit};
 
 /// How long an orderly end may take.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(20);
@@ -260,6 +260,13 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         None => run_demo(&cli).await,
         Some(Command::Serve { config }) => run_serve(&Config::load(config)?).await,
         Some(Command::VerifyAudit { config }) => commands::verify_audit(&cli, config.as_deref()),
+        Some(Command::Verify { files, trust, config }) => {
+            proofs::verify(&cli, files, trust.as_deref(), config.as_deref())
+        }
+        Some(Command::VerifyLog { config, site, kept, trust }) => match site {
+            Some(site) => proofs::verify_log_of(site, kept.as_deref(), trust.as_deref()).await,
+            None => proofs::verify_log(&cli, config.as_deref()),
+        },
         Some(Command::Invite { config, user, name, roles }) => {
             commands::invite(&cli, config.as_deref(), user, name, roles)
         }

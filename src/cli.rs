@@ -97,6 +97,34 @@ pub enum Command {
         #[arg(long)]
         from: PathBuf,
     },
+    /// Says offline whether files are documents of this service and unchanged: PDF, credential or badge; prints each check.
+    Verify {
+        /// The files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// What to trust, from `/.well-known/renzheng-trust.json` of the site; without it, what the settings say.
+        #[arg(long, conflicts_with = "config")]
+        trust: Option<PathBuf>,
+        /// The file with the settings; without it, the demo's keys.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+    /// Goes through the log of documents: here, each entry, hash, head and document; with `--site`, somebody else's, as
+    /// anybody can.
+    VerifyLog {
+        /// The file with the settings; without it, the demo's folder.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// The site whose log is fetched, such as `https://renzheng.example`.
+        #[arg(long, conflicts_with = "config")]
+        site: Option<String>,
+        /// The head that was kept the last time: the log must go on from it. The new head is written there.
+        #[arg(long, requires = "site")]
+        kept: Option<PathBuf>,
+        /// What to trust; without it, what the site says of itself.
+        #[arg(long, requires = "site")]
+        trust: Option<PathBuf>,
+    },
     /// The service for real: database, gateways and secrets come from the settings.
     Serve {
         /// The file with the settings.

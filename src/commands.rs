@@ -28,7 +28,7 @@ pub(crate) fn parts(cli: &Cli, config: Option<&Path>) -> anyhow::Result<Parts> {
 }
 
 /// The store that a command is about; the service may be running on it.
-fn open(cli: &Cli, config: Option<&Path>) -> anyhow::Result<(Parts, Arc<Store>)> {
+pub(crate) fn open(cli: &Cli, config: Option<&Path>) -> anyhow::Result<(Parts, Arc<Store>)> {
     let parts = parts(cli, config)?;
     let store = boot::look(&parts)?;
     Ok((parts, store))

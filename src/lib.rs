@@ -12,6 +12,7 @@ pub mod demo;
 pub mod error;
 pub mod operator;
 pub mod otlp;
+pub mod proofs;
 pub mod public;
 pub mod seed;
 pub mod staff;

@@ -5,6 +5,7 @@ mod architecture;
 mod backup;
 mod casework;
 mod clearing;
+mod documents;
 mod doors;
 mod faults;
 mod foreign_client;

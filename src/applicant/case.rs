@@ -2,15 +2,18 @@
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
+use actors::facts;
 use chrono::TimeDelta;
+use documents::{CertificateFacts, badge, credential};
 use domain::Rejection;
 use domain::application::Application;
-use domain::case::Stage;
+use domain::case::{Outcome, Stage};
 use domain::effects::TimelineEntry;
 use domain::form;
 use domain::ids::ApplicationId;
 use domain::second::INTERNAL;
 use maud::{Markup, html};
+use proof::jose::VC_JWT;
 
 use crate::applicant::wizard::{confirm, open};
 use crate::applicant::{refund, review, supplement};
@@ -147,6 +150,15 @@ fn result(ctx: &Ctx, application: &Application) -> Markup {
                     div class="actions" {
                         (button_link(&format!("/case/{}/certificate.pdf", application.id), &ctx.t("certificate-download")))
                         a href={"/verify/" (certificate.token)} { (ctx.t("certificate-verify")) }
+                        a href={"/case/" (application.id) "/share"} { (ctx.t("share-title")) }
+                    }
+                    details { summary { (ctx.t("credential-title")) }
+                        p { (ctx.t("credential-what")) }
+                        ul {
+                            li { a href={"/case/" (application.id) "/credential.jwt"} { (ctx.t("credential-jwt")) } }
+                            li { a href={"/case/" (application.id) "/credential.json"} { (ctx.t("credential-json")) } }
+                            @if certificate.outcome == Outcome::Certificate { li { a href={"/case/" (application.id) "/badge.jwt"} { (ctx.t("credential-badge")) } } }
+                        }
                     }
                 } @else { p role="status" { (ctx.t("certificate-making")) } }
             }
@@ -201,4 +213,48 @@ pub async fn certificate(ctx: Ctx, id: web::Path<String>) -> Answer {
     let name = format!("attachment; filename=\"{}.pdf\"", certificate.number.clone().unwrap_or_default());
     let pdf = ctx.db(move |store| store.blobs().get(store.keys(), &hash)).await?;
     Ok(HttpResponse::Ok().content_type("application/pdf").insert_header((header::CONTENT_DISPOSITION, name)).body(pdf))
+}
+
+/// What the newest document says, once it is there.
+async fn stated(ctx: &Ctx, id: &str) -> Result<CertificateFacts, Failure> {
+    let (me, application) = open(ctx, id).await?;
+    let certificate = application.certificate().ok_or(Rejection::NotFound)?;
+    if certificate.document.is_none() {
+        return Err(Rejection::NotNow("certificate-making").into());
+    }
+    Ok(facts(&ctx.site().origin, &me, application.id, certificate).ok_or(Rejection::NotFound)?)
+}
+
+/// A file to be kept, named after its document.
+fn kept(kind: &'static str, number: &str, ending: &str, body: String) -> HttpResponse {
+    let name = format!("attachment; filename=\"{number}{ending}\"");
+    HttpResponse::Ok().content_type(kind).insert_header((header::CONTENT_DISPOSITION, name)).body(body)
+}
+
+/// `GET /case/{id}/credential.jwt`: the credential that the PDF holds, too.
+pub async fn credential_jwt(ctx: Ctx, id: web::Path<String>) -> Answer {
+    let facts = stated(&ctx, &id).await?;
+    let keys = ctx.site().tree.world.document_keys();
+    let signed = credential(keys, &facts).and_then(|read| keys.sign(&read)).map_err(|error| ctx.fault(error))?;
+    Ok(kept(VC_JWT, &facts.number, ".jwt", signed))
+}
+
+/// `GET /case/{id}/credential.json`: the same with a proof of its own.
+pub async fn credential_json(ctx: Ctx, id: web::Path<String>) -> Answer {
+    let facts = stated(&ctx, &id).await?;
+    let keys = ctx.site().tree.world.document_keys();
+    let secured = credential(keys, &facts).and_then(|read| keys.secure(&read, facts.issued_at));
+    let secured = secured.map_err(|error| ctx.fault(error))?;
+    Ok(kept("application/vc", &facts.number, ".json", secured.to_string()))
+}
+
+/// `GET /case/{id}/badge.jwt`: a certificate as an Open Badge; a notice is none.
+pub async fn badge_jwt(ctx: Ctx, id: web::Path<String>) -> Answer {
+    let facts = stated(&ctx, &id).await?;
+    if facts.outcome != Outcome::Certificate {
+        return Err(Rejection::NotFound.into());
+    }
+    let keys = ctx.site().tree.world.document_keys();
+    let signed = badge(keys, &facts).and_then(|read| keys.sign(&read)).map_err(|error| ctx.fault(error))?;
+    Ok(kept(VC_JWT, &facts.number, "-badge.jwt", signed))
 }

@@ -10,6 +10,7 @@ pub mod payments;
 pub mod refund;
 pub mod register;
 pub mod review;
+pub mod share;
 pub mod supplement;
 pub mod upload;
 pub mod withdraw;
@@ -64,5 +65,11 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/case/{id}/withdraw", web::post().to(withdraw::act))
         .route("/case/{id}", web::get().to(case::show))
         .route("/case/{id}/certificate.pdf", web::get().to(case::certificate))
+        .route("/case/{id}/credential.jwt", web::get().to(case::credential_jwt))
+        .route("/case/{id}/credential.json", web::get().to(case::credential_json))
+        .route("/case/{id}/badge.jwt", web::get().to(case::badge_jwt))
+        .route("/case/{id}/share", web::get().to(share::show))
+        .route("/case/{id}/share", web::post().to(share::make))
+        .route("/case/{id}/share/{share}", web::post().to(share::end))
         .configure(wizard::routes);
 }

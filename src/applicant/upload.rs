@@ -131,7 +131,8 @@ struct Arrived {
     over: bool,
 }
 
-async fn read(part: &mut Part, most: usize) -> Result<(Vec<u8>, bool), Failure> {
+/// Reads one part, at the most so many bytes of it; the flag says that there were more.
+pub async fn read(part: &mut Part, most: usize) -> Result<(Vec<u8>, bool), Failure> {
     let mut bytes = Vec::new();
     while let Some(chunk) = part.next().await {
         let chunk = chunk.map_err(|_| Failure::Forged)?;

@@ -24,7 +24,8 @@ use crate::error::Failure;
 use crate::web::site::Site;
 
 /// The headers that pages ask for.
-const HEADERS: [&str; 6] = ["Origin", "Host", "Sec-Fetch-Site", "HX-Request-Type", "X-Forwarded-For", "Authorization"];
+const HEADERS: [&str; 7] =
+    ["Accept", "Origin", "Host", "Sec-Fetch-Site", "HX-Request-Type", "X-Forwarded-For", "Authorization"];
 /// Passwords that may wait to be hashed: with two at a time, half a second's work.
 const HASHING_QUEUE_MOST: usize = 40;
 /// For so long after the second factor was given, decisions need not ask for it again.
@@ -195,6 +196,8 @@ impl Ctx {
             ["staff", "payment", id, "ask"] => format!("/staff/payment/{id}"),
             ["case", id, "refund", "bank"] => format!("/case/{id}/refund"),
             ["case", id, "supplement", _] => format!("/case/{id}/supplement"),
+            ["verify", "file"] => "/verify".into(),
+            ["case", id, "share", _] => format!("/case/{id}/share"),
             ["case", id, "review", "images"] => format!("/case/{id}/review/materials"),
             ["account", "password" | "contact" | "logout-everywhere"] => "/account".into(),
             ["register", id, "code" | "edit"] => format!("/register/{id}"),
@@ -212,6 +215,12 @@ impl Ctx {
     /// Whether a stream of events is asked for.
     pub fn is_stream(&self) -> bool {
         self.inner.path.split('?').next().is_some_and(|path| path.ends_with("/live"))
+    }
+
+    /// Whether a machine asks, which wants JSON.
+    pub fn wants_json(&self) -> bool {
+        let accept = self.header("Accept").unwrap_or_default();
+        accept.contains("application/json") && !accept.contains("text/html")
     }
 
     /// Whether htmx asks for a part of a page.
@@ -238,6 +247,22 @@ impl Ctx {
         let forwarded = self.header("X-Forwarded-For").filter(|_| self.site().behind_proxy);
         let last = forwarded.and_then(|hops| hops.rsplit(',').next()).map(|hop| hop.trim().to_owned());
         last.unwrap_or_else(|| self.inner.peer.clone())
+    }
+
+    /// The same shortened, as others may see it: the last part of an address is left out.
+    pub fn network_shortened(&self) -> String {
+        let whole = self.network();
+        match whole.parse::<std::net::IpAddr>() {
+            Ok(std::net::IpAddr::V4(address)) => {
+                let [a, b, c, _] = address.octets();
+                format!("{a}.{b}.{c}.*")
+            }
+            Ok(std::net::IpAddr::V6(address)) => {
+                let [a, b, c, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:*")
+            }
+            Err(_) => String::new(),
+        }
     }
 
     /// Whether the request comes from this machine itself.

@@ -68,3 +68,24 @@ impl FromRequest for Posted {
         })
     }
 }
+
+/// A posted question that changes nothing: from a page of ours, or by a machine that asks for JSON and needs no page before.
+#[derive(Debug, Clone)]
+pub struct Asked(pub Raw);
+
+impl FromRequest for Asked {
+    type Error = actix_web::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, actix_web::Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        if !Ctx::of(request).wants_json() {
+            let posted = Posted::from_request(request, payload);
+            return Box::pin(async move { Ok(Self(posted.await?.0)) });
+        }
+        let body = web::Form::<Vec<(String, String)>>::from_request(request, payload);
+        Box::pin(async move {
+            let pairs = body.await?.into_inner();
+            Ok(Self(pairs.into_iter().map(|(name, value)| (name, value.replace('\0', ""))).collect()))
+        })
+    }
+}

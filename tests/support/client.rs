@@ -326,7 +326,12 @@ impl Visitor {
 
     /// A paid application; returns its path.
     pub async fn paid(&mut self, outside: &Outside) -> String {
-        let app = self.apply(outside, &Person::sample()).await;
+        self.paid_by(outside, &Person::sample()).await
+    }
+
+    /// The same of this person.
+    pub async fn paid_by(&mut self, outside: &Outside, person: &Person) -> String {
+        let app = self.apply(outside, person).await;
         self.pay_with(&app, GOOD_CARD).await;
         self.post(&format!("{app}/payment"), &[("act", "ask")]).await;
         self.until(&format!("{app}/payment"), "/done").await;

@@ -243,6 +243,24 @@ impl Server {
         code
     }
 
+    /// Waits until the log has these words.
+    pub async fn logged(&self, words: &str) {
+        for _ in 0..400 {
+            if self.log().contains(words) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the log never said {words}");
+    }
+
+    /// The most memory that the process has held so far, in bytes.
+    pub fn memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+    }
+
     /// Everything that was logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.data.path().join("log")).unwrap()

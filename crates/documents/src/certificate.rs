@@ -75,29 +75,29 @@ impl CertificateFacts {
 const DENSITY_MOST: u8 = 2;
 
 #[derive(Serialize)]
-struct Data {
-    title: &'static str,
-    title_en: &'static str,
-    authority: &'static str,
-    authority_en: &'static str,
-    number: String,
-    footer: &'static str,
-    year: i32,
-    month: u32,
-    day: u32,
-    date_zh: String,
-    wording: Vec<String>,
-    wording_en: String,
-    rows: Vec<(&'static str, &'static str, String)>,
-    url: String,
-    verify_zh: &'static str,
-    verify_en: &'static str,
-    qr_alt: &'static str,
-    seal_alt: &'static str,
-    credential_words: &'static str,
-    kind: &'static str,
-    justify: bool,
-    density: u8,
+pub(crate) struct Data {
+    pub(crate) title: &'static str,
+    pub(crate) title_en: &'static str,
+    pub(crate) authority: &'static str,
+    pub(crate) authority_en: &'static str,
+    pub(crate) number: String,
+    pub(crate) footer: &'static str,
+    pub(crate) year: i32,
+    pub(crate) month: u32,
+    pub(crate) day: u32,
+    pub(crate) date_zh: String,
+    pub(crate) wording: Vec<String>,
+    pub(crate) wording_en: String,
+    pub(crate) rows: Vec<(&'static str, &'static str, String)>,
+    pub(crate) url: String,
+    pub(crate) verify_zh: &'static str,
+    pub(crate) verify_en: &'static str,
+    pub(crate) qr_alt: &'static str,
+    pub(crate) seal_alt: &'static str,
+    pub(crate) credential_words: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) justify: bool,
+    pub(crate) density: u8,
 }
 
 /// Makes documents: typeset, with their credential attached, signed.
@@ -189,7 +189,7 @@ impl Issuer {
     }
 }
 
-fn data(facts: &CertificateFacts) -> Data {
+pub(crate) fn data(facts: &CertificateFacts) -> Data {
     let date = calendar::today(facts.issued_at);
     let place = country::find(&facts.country);
     let (country_zh, country_en) = place.map_or(("", ""), |place| (place.zh, place.en));
@@ -279,14 +279,14 @@ fn data(facts: &CertificateFacts) -> Data {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use chrono::TimeZone;
 
     use super::*;
     use crate::examine;
     use crate::keys::demo;
 
-    fn facts(name: &str) -> CertificateFacts {
+    pub(crate) fn facts(name: &str) -> CertificateFacts {
         CertificateFacts {
             number: "RC202600000001".into(),
             outcome: Outcome::Certificate,
@@ -307,7 +307,7 @@ mod tests {
         }
     }
 
-    fn issue(facts: &CertificateFacts) -> Result<Vec<u8>, PressError> {
+    pub(crate) fn issue(facts: &CertificateFacts) -> Result<Vec<u8>, PressError> {
         Issuer::new(demo()).unwrap().draft(facts)?.finish(None)
     }
 
@@ -339,18 +339,36 @@ mod tests {
         }
     }
 
+    /// Both notices, and a certificate with more to say than is usual.
+    pub(crate) fn notices() -> Vec<(&'static str, CertificateFacts)> {
+        let long = |outcome, reason| CertificateFacts {
+            number: match outcome {
+                Outcome::Certificate => "RC202600000002",
+                Outcome::Deferral => "RD202600000001",
+                Outcome::Refusal => "RN202600000001",
+            }
+            .into(),
+            outcome,
+            reason,
+            institution: "The Long Winded University of Applied Sciences and Fine Arts of the Northern Shires and Isles".into(),
+            institution_zh: "北方诸郡及群岛应用科学与美术联合大学（原北郡皇家高等工程技术与艺术设计学院）".into(),
+            ..facts("ABCDEFGHIJKLMNOPQRSTUVWXYZ ABCDEFGHIJKLMNOPQRSTUVWXYZ ABCDEFGHIJKL")
+        };
+        let why = || Some(("材料不齐".to_owned(), "incomplete material".to_owned()));
+        let plain = |outcome, number: &str| CertificateFacts { outcome, number: number.into(), reason: why(), ..facts("样张三") };
+        vec![
+            ("deferral", plain(Outcome::Deferral, "RD202600000002")),
+            ("refusal", plain(Outcome::Refusal, "RN202600000002")),
+            ("long", long(Outcome::Certificate, None)),
+            ("long-deferral", long(Outcome::Deferral, why())),
+            ("long-refusal", long(Outcome::Refusal, why())),
+        ]
+    }
+
     #[test]
     fn notices_and_long_names_fit_one_page() {
-        for (outcome, name) in [(Outcome::Deferral, "deferral"), (Outcome::Refusal, "refusal"), (Outcome::Certificate, "long")] {
-            let reason = (outcome != Outcome::Certificate).then(|| ("材料不齐".to_owned(), "incomplete material".to_owned()));
-            let long = CertificateFacts {
-                outcome,
-                reason,
-                institution: "The Long Winded University of Applied Sciences and Fine Arts of the Northern Shires and Isles".into(),
-                institution_zh: "北方诸郡及群岛应用科学与美术联合大学（原北郡皇家高等工程技术与艺术设计学院）".into(),
-                ..facts("ABCDEFGHIJKLMNOPQRSTUVWXYZ ABCDEFGHIJKLMNOPQRSTUVWXYZ ABCDEFGHIJKL")
-            };
-            let pdf = issue(&long).unwrap();
+        for (name, facts) in notices() {
+            let pdf = issue(&facts).unwrap();
             keep(name, &pdf);
             assert_eq!(lopdf::Document::load_mem(&pdf).unwrap().get_pages().len(), 1, "{name}");
             assert!(examine(&pdf, demo().trust()).holds());

@@ -193,8 +193,8 @@ impl Trust {
 
 /// The sandbox's keys, for tests.
 #[cfg(test)]
-pub(crate) fn demo() -> Arc<Keys> {
-    let settings = KeySettings {
+pub(crate) fn demo_settings() -> KeySettings {
+    KeySettings {
         signer_key: include_str!("../../sandbox/keys/document-signer.key").into(),
         signer_certificates: include_str!("../../sandbox/keys/document-signer.pem").into(),
         roots: include_str!("../../sandbox/keys/document-root.pem").into(),
@@ -202,6 +202,11 @@ pub(crate) fn demo() -> Arc<Keys> {
         credential_key: include_str!("../../sandbox/keys/credential.key").into(),
         proof_key: include_str!("../../sandbox/keys/proof.key").into(),
         ..KeySettings::default()
-    };
-    Arc::new(Keys::new("https://renzheng.example", &settings).unwrap())
+    }
+}
+
+/// The same, ready to sign.
+#[cfg(test)]
+pub(crate) fn demo() -> Arc<Keys> {
+    Arc::new(Keys::new("https://renzheng.example", &demo_settings()).unwrap())
 }

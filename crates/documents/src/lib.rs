@@ -4,9 +4,13 @@
 //! Layout is in `assets/documents/*.typ`. [`Issuer`] makes a document of a decided case, [`Cashbook`] a receipt, [`Keys`]
 //! signs, [`examine`] verifies. Signatures themselves are crate `proof`'s.
 
+#[cfg(test)]
+mod archive_tests;
 mod certificate;
 mod credential;
 mod examine;
+#[cfg(test)]
+mod examine_tests;
 mod keys;
 mod pades;
 mod press;

@@ -12,7 +12,7 @@ const SIGNER_KEY: &str = include_str!("../../sandbox/keys/document-signer.key");
 const STAMP: &str = include_str!("../../sandbox/keys/stamp.pem");
 const STAMP_KEY: &str = include_str!("../../sandbox/keys/stamp.key");
 const CREDENTIAL_KEY: &str = include_str!("../../sandbox/keys/credential.key");
-const POLICY: &str = "1.3.6.1.4.1.99999.1";
+const POLICY: &str = "1.3.6.1.4.1.32473.1";
 
 fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_651_200, 0).unwrap()

@@ -7,8 +7,8 @@ use proof::time_stamp::{QUERY, REPLY, reply};
 use crate::state::State;
 use crate::{DOCUMENT_ROOT_PEM, STAMP_KEY, STAMP_PEM};
 
-/// A policy of nobody's: the arc is kept for examples.
-const POLICY: &str = "2.999.3161.1";
+/// A policy of nobody: the enterprise number that is kept for examples (RFC 5612).
+const POLICY: &str = "1.3.6.1.4.1.32473.1";
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.route("/tsa", web::post().to(stamp)).route("/ca/root.pem", web::get().to(root));

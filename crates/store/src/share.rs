@@ -10,7 +10,7 @@ use crate::certificate::Verified;
 use crate::connection::{Store, hold};
 use crate::error::StoreError;
 use crate::schema::{certificate, share, share_look};
-use crate::secrets::{random_token, token_hash};
+use crate::secrets::token_hash;
 use crate::time::{instant, stored};
 
 /// Links of one certificate that can be open at once.
@@ -23,6 +23,8 @@ const LOOKS_MOST: i64 = 500;
 /// What a link is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewShare {
+    /// Its name: the same twice makes one link.
+    pub id: Uuid,
     /// Whose.
     pub applicant: ApplicantId,
     /// Which certificate.
@@ -33,11 +35,13 @@ pub struct NewShare {
     pub expires_at: DateTime<Utc>,
 }
 
-/// A link as its holder sees it. The link itself is shown once, when it is made.
+/// A link as its holder sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Share {
     /// Its name.
     pub id: String,
+    /// What its address holds, which can't be guessed.
+    pub token: String,
     /// For whom.
     pub label: String,
     /// When it was made.
@@ -81,16 +85,24 @@ struct LookBody {
 type ShareRow = (String, Vec<u8>, NaiveDateTime, NaiveDateTime, Option<NaiveDateTime>);
 
 impl Store {
-    /// Makes a link; gives back what its address holds, which is kept nowhere. `None` when there are too many.
+    /// What the address of a link holds: it follows from its name, and nobody else can work it out.
+    fn share_token(&self, id: &str) -> String {
+        self.keys.sign("share", id)
+    }
+
+    /// Makes a link. False when there are too many.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn make_share(&self, new: &NewShare, now: DateTime<Utc>) -> Result<Option<String>, StoreError> {
-        let (id, token) = (Uuid::now_v7().simple().to_string(), random_token());
+    pub fn make_share(&self, new: &NewShare, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let id = new.id.simple().to_string();
         let body = self.keys.seal_json(&format!("share:{id}"), &new.label)?;
-        let of = new.certificate.to_string();
+        let (of, token) = (new.certificate.to_string(), self.share_token(&id));
         self.write(|connection| {
             hold(connection, &format!("share:{of}"))?;
+            if share::table.find(&id).select(share::id).first::<String>(connection).optional()?.is_some() {
+                return Ok(true);
+            }
             let open: i64 = share::table
                 .filter(share::certificate_id.eq(&of))
                 .filter(share::ended_at.is_null())
@@ -98,7 +110,7 @@ impl Store {
                 .count()
                 .get_result(connection)?;
             if open >= SHARES_MOST {
-                return Ok(None);
+                return Ok(false);
             }
             diesel::insert_into(share::table)
                 .values((
@@ -111,7 +123,7 @@ impl Store {
                     share::expires_at.eq(stored(new.expires_at)),
                 ))
                 .execute(connection)?;
-            Ok(Some(token.clone()))
+            Ok(true)
         })
     }
 
@@ -140,6 +152,7 @@ impl Store {
                     Ok(ShareLook { at: instant(at), who: body.who, network: body.network })
                 });
                 shares.push(Share {
+                    token: self.share_token(&id),
                     label: self.keys.open_json(&format!("share:{id}"), &body)?,
                     looks: looks.collect::<Result<_, StoreError>>()?,
                     id,

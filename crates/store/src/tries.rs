@@ -32,6 +32,10 @@ impl Limit {
     pub const REGISTRATIONS_OF_NETWORK: Self = Self { most: 40, within: TimeDelta::hours(1) };
     /// Look-ups of oneself in the register of joint programmes (R3.2).
     pub const LOOK_UPS: Self = Self { most: 10, within: TimeDelta::hours(1) };
+    /// Files that one network has verified: each costs a signature or two.
+    pub const FILES: Self = Self { most: 60, within: TimeDelta::minutes(10) };
+    /// Addresses of documents that are none: nobody hits one by guessing.
+    pub const MISSES: Self = Self { most: 60, within: TimeDelta::minutes(10) };
     /// Registrations with one document.
     pub const REGISTRATIONS_OF_DOCUMENT: Self = Self { most: 10, within: Self::LONGEST };
 }

@@ -1,0 +1,190 @@
+//! The commands by which anybody verifies: a file offline, and the log of documents, ours or somebody else's.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use documents::{Examined, FILE_MOST, Trust, examine};
+use proof::ProofError;
+use proof::merkle::{self, Hash, Nodes, SignedHead};
+use serde_json::Value;
+use store::LogTrouble;
+
+use crate::boot;
+use crate::cli::Cli;
+use crate::commands::{open, parts, say};
+use crate::public::log::{ENTRIES_MOST, head_from_json, head_json};
+
+fn read_trust(path: &Path) -> anyhow::Result<Trust> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))?;
+    Ok(Trust::from_json(&serde_json::from_str(&text)?)?)
+}
+
+/// `renzheng verify FILE…`
+///
+/// # Errors
+/// When one of them does not hold: then the process fails.
+pub fn verify(cli: &Cli, files: &[PathBuf], trust: Option<&Path>, config: Option<&Path>) -> anyhow::Result<()> {
+    let trust = match trust {
+        Some(path) => read_trust(path)?,
+        None => boot::document_keys(&parts(cli, config)?)?.trust().clone(),
+    };
+    let mut failed = 0;
+    for file in files {
+        let named = || format!("{} can't be read", file.display());
+        let size = std::fs::metadata(file).with_context(named)?.len();
+        // What is too large is not read; one byte too much says so.
+        let bytes = if size > FILE_MOST as u64 { vec![0; FILE_MOST + 1] } else { std::fs::read(file).with_context(named)? };
+        let examined = examine(&bytes, &trust);
+        failed += usize::from(!examined.holds());
+        tell(file, &examined)?;
+    }
+    if failed > 0 {
+        bail!("{failed} of {} files do not hold", files.len());
+    }
+    Ok(())
+}
+
+fn tell(file: &Path, examined: &Examined) -> anyhow::Result<()> {
+    let verdict = if examined.holds() { "HOLDS" } else { "DOES NOT HOLD" };
+    say(&format!("{}: {verdict}", file.display()))?;
+    for check in &examined.checks {
+        match &check.found {
+            Ok(found) => say(&format!("  ok    {}: {found}", check.what))?,
+            Err(why) => say(&format!("  FAIL  {}: {why}", check.what))?,
+        }
+    }
+    if examined.holds() {
+        if let Some(at) = examined.signed_at {
+            say(&format!("  signed {at}"))?;
+        }
+        if let Some(address) = examined.credential.as_ref().and_then(|read| read.get("id")).and_then(Value::as_str) {
+            say(&format!("  whether it was replaced or taken back since: {address}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// `renzheng verify-log`
+///
+/// # Errors
+/// When something does not hold: then the process fails.
+pub fn verify_log(cli: &Cli, config: Option<&Path>) -> anyhow::Result<()> {
+    let (parts, store) = open(cli, config)?;
+    let keys = boot::document_keys(&parts)?;
+    let held = |head: &SignedHead| head.holds(keys.trust().credential_keys.iter().map(|(_, key)| key));
+    let (size, troubles) = store.verify_log(held)?;
+    for trouble in &troubles {
+        match trouble {
+            LogTrouble::Entry(index) => say(&format!("entry {index} is not what was written"))?,
+            LogTrouble::Head(size) => say(&format!("the head that was signed over {size} entries is not theirs"))?,
+            LogTrouble::Document(number) => say(&format!("document {number} is not in the log as it stands"))?,
+        }
+    }
+    if !troubles.is_empty() {
+        bail!("the log of documents does not hold");
+    }
+    say(&format!("{size} entries: each hash, each signed head and each document holds"))
+}
+
+/// The right edge of a tree that grows entry by entry.
+#[derive(Default)]
+struct Edge(std::collections::BTreeMap<u8, (u64, Hash)>);
+
+impl Nodes for Edge {
+    type Error = ProofError;
+
+    fn node(&mut self, level: u8, index: u64) -> Result<Hash, ProofError> {
+        let known = self.0.get(&level).filter(|(place, _)| *place == index);
+        known.map(|(_, hash)| *hash).ok_or(ProofError::Refused("missing"))
+    }
+}
+
+struct Site {
+    http: reqwest::Client,
+    origin: String,
+}
+
+impl Site {
+    async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        let address = format!("{}{path}", self.origin);
+        let answer = self.http.get(&address).send().await.with_context(|| format!("{address} can't be reached"))?;
+        let status = answer.status();
+        if !status.is_success() {
+            bail!("{address} answers {status}");
+        }
+        Ok(serde_json::from_str(&answer.text().await?)?)
+    }
+}
+
+/// `renzheng verify-log --site`: fetches the whole log of a site, works its root out anew, looks at the signature of its
+/// head, and has it proved that it goes on from the head that was kept.
+///
+/// # Errors
+/// When something does not hold, or the site can't be reached.
+pub async fn verify_log_of(origin: &str, kept: Option<&Path>, trust: Option<&Path>) -> anyhow::Result<()> {
+    let http = reqwest::Client::builder().timeout(std::time::Duration::from_secs(30)).build()?;
+    let site = Site { http, origin: origin.trim_end_matches('/').to_owned() };
+    let trust = match trust {
+        Some(path) => read_trust(path)?,
+        None => Trust::from_json(&site.get("/.well-known/renzheng-trust.json").await?)?,
+    };
+    let said = site.get("/log/v1/get-sth").await?;
+    let head = head_from_json(&said).context("the head of the log can't be read")?;
+    if !head.holds(trust.credential_keys.iter().map(|(_, key)| key)) {
+        bail!("the signature of the log's head does not hold");
+    }
+    let (mut edge, mut size) = (Edge::default(), 0);
+    while size < head.size {
+        let end = (size + ENTRIES_MOST.unsigned_abs()).min(head.size) - 1;
+        let page = site.get(&format!("/log/v1/get-entries?start={size}&end={end}")).await?;
+        let entries = page.get("entries").and_then(Value::as_array).cloned().unwrap_or_default();
+        if entries.is_empty() {
+            bail!("entry {size} is missing");
+        }
+        for entry in entries {
+            let body = entry.get("leaf_input").and_then(Value::as_str).context("an entry can't be read")?;
+            let made = merkle::appended(&mut edge, size, merkle::leaf(&STANDARD.decode(body)?))?;
+            edge.0.extend(made.into_iter().map(|(level, place, hash)| (level, (place, hash))));
+            size += 1;
+        }
+    }
+    if merkle::root(&mut edge, size)? != head.root {
+        bail!("the entries are not those that the head was signed over");
+    }
+    if let Some(path) = kept {
+        go_on_from(&site, path, &head, &trust).await?;
+        std::fs::write(path, serde_json::to_vec_pretty(&head_json(&head))?)?;
+    }
+    say(&format!("{size} entries, as signed at {}: root {}", head.at, hex::encode(head.root)))
+}
+
+/// Whether the log goes on from the head that was kept.
+async fn go_on_from(site: &Site, kept: &Path, head: &SignedHead, trust: &Trust) -> anyhow::Result<()> {
+    if !kept.exists() {
+        return Ok(());
+    }
+    let old: Value = serde_json::from_slice(&std::fs::read(kept)?)?;
+    let old = head_from_json(&old).with_context(|| format!("{} holds no head", kept.display()))?;
+    if !old.holds(trust.credential_keys.iter().map(|(_, key)| key)) {
+        bail!("the signature of the head that was kept does not hold");
+    }
+    if old.size > head.size {
+        bail!("the log has fewer entries than before: {} and not {}", head.size, old.size);
+    }
+    if old.size == 0 {
+        return Ok(());
+    }
+    let answer = site.get(&format!("/log/v1/get-sth-consistency?first={}&second={}", old.size, head.size)).await?;
+    let hashes = answer.get("consistency").and_then(Value::as_array).cloned().unwrap_or_default();
+    let hashes: Option<Vec<Hash>> = hashes
+        .iter()
+        .map(|hash| STANDARD.decode(hash.as_str()?).ok()?.try_into().ok())
+        .collect();
+    let proof = hashes.context("the proof can't be read")?;
+    if !merkle::consistent(&old.root, old.size, &head.root, head.size, &proof) {
+        bail!("the log does not go on from the head that was kept: it was rewritten");
+    }
+    Ok(())
+}

@@ -47,7 +47,7 @@ const STAFF: [(&str, &str, &[Role], &[u8; 20]); 10] = [
 ];
 
 /// SMS templates of the sandbox by kind of notice.
-const TEMPLATES: [(&str, &str); 28] = [
+const TEMPLATES: [(&str, &str); 29] = [
     ("code", "SMS_100000001"),
     ("registered", "SMS_100000002"),
     ("submitted", "SMS_100000003"),
@@ -76,6 +76,7 @@ const TEMPLATES: [(&str, &str); 28] = [
     ("withdrawn", "SMS_100000026"),
     ("review-asked", "SMS_100000027"),
     ("review-ended", "SMS_100000028"),
+    ("revoked", "SMS_100000029"),
 ];
 
 /// The demo's staff, for the sandbox's page of codes.

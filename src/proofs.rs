@@ -35,7 +35,8 @@ pub fn verify(cli: &Cli, files: &[PathBuf], trust: Option<&Path>, config: Option
         let named = || format!("{} can't be read", file.display());
         let size = std::fs::metadata(file).with_context(named)?.len();
         // What is too large is not read; one byte too much says so.
-        let bytes = if size > FILE_MOST as u64 { vec![0; FILE_MOST + 1] } else { std::fs::read(file).with_context(named)? };
+        let bytes =
+            if size > FILE_MOST as u64 { vec![0; FILE_MOST + 1] } else { std::fs::read(file).with_context(named)? };
         let examined = examine(&bytes, &trust);
         failed += usize::from(!examined.holds());
         tell(file, &examined)?;
@@ -178,10 +179,8 @@ async fn go_on_from(site: &Site, kept: &Path, head: &SignedHead, trust: &Trust) 
     }
     let answer = site.get(&format!("/log/v1/get-sth-consistency?first={}&second={}", old.size, head.size)).await?;
     let hashes = answer.get("consistency").and_then(Value::as_array).cloned().unwrap_or_default();
-    let hashes: Option<Vec<Hash>> = hashes
-        .iter()
-        .map(|hash| STANDARD.decode(hash.as_str()?).ok()?.try_into().ok())
-        .collect();
+    let hashes: Option<Vec<Hash>> =
+        hashes.iter().map(|hash| STANDARD.decode(hash.as_str()?).ok()?.try_into().ok()).collect();
     let proof = hashes.context("the proof can't be read")?;
     if !merkle::consistent(&old.root, old.size, &head.root, head.size, &proof) {
         bail!("the log does not go on from the head that was kept: it was rewritten");

@@ -18,9 +18,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("actors", vec!["documents", "domain", "gateways", "locales", "proof", "store", "supervision"]),
         (
             "renzheng",
-            vec![
-                "actors", "documents", "domain", "gateways", "locales", "proof", "sandbox", "store", "supervision",
-            ],
+            vec!["actors", "documents", "domain", "gateways", "locales", "proof", "sandbox", "store", "supervision"],
         ),
     ])
 }

@@ -115,7 +115,9 @@ async fn r2_16_readers_that_are_not_ours_verify_certificate_credential_badge_and
 
     let jwt = visitor.bytes(&format!("{case}/credential.jwt")).await.1;
     let jwt = keep(folder.path(), "credential.jwt", &jwt);
-    let read: Value = serde_json::from_str(&outside_reader(&["jwt", &jwt, &format!("{}/.well-known/jwks.json", server.site)])).unwrap();
+    let read: Value =
+        serde_json::from_str(&outside_reader(&["jwt", &jwt, &format!("{}/.well-known/jwks.json", server.site)]))
+            .unwrap();
     assert_eq!(read["credentialSubject"]["name"], "样张三");
     assert_eq!(read["credentialSubject"]["authentication"]["institution"], "University of Northshire");
     assert!(!read.to_string().contains(Person::sample().number), "no number of an identity document");
@@ -134,7 +136,7 @@ async fn r2_16_readers_that_are_not_ours_verify_certificate_credential_badge_and
     for word in read["credentialSubject"]["authentication"].as_object().unwrap().keys().filter(|word| *word != "type") {
         assert!(context["@context"].get(word).is_some(), "{word}");
     }
-    let (good, told) = renzheng(&server, &["verify", &jwt, &secured, &badge]);
+    let (good, told) = renzheng(&server, &["verify", "--trust", &trust, &jwt, &secured, &badge]);
     assert!(good && told.matches(": HOLDS").count() == 3, "{told}");
     for (name, path) in [("a.pdf", &path), ("a.jwt", &jwt), ("a.json", &secured), ("b.jwt", &badge)] {
         let (status, answer) = by_file(&server.site, name, std::fs::read(path).unwrap()).await;
@@ -195,11 +197,14 @@ async fn r2_16_a_wrong_name_looks_like_no_document_and_no_file_is_too_strange() 
     let mut anybody = Visitor::new(&server.site);
     anybody.get("/verify").await;
     let mut bodies = Vec::new();
-    for (number, name) in [(number.as_str(), "样李四"), ("RC202699999999", "样张三"), (number.as_str(), "样张三")] {
+    for (number, name) in [(number.as_str(), "样李四"), ("RC202699999999", "样张三"), (number.as_str(), "样张三")]
+    {
         let answer = anybody.post("/verify", &[("verify_number", number), ("verify_name", name)]).await;
         bodies.push((answer.status, answer.body));
     }
-    let plain = |body: &str| body.split("nonce=\"").map(|part| part.split_once('"').map_or(part, |(_, rest)| rest)).collect::<String>();
+    let plain = |body: &str| {
+        body.split("nonce=\"").map(|part| part.split_once('"').map_or(part, |(_, rest)| rest)).collect::<String>()
+    };
     assert_eq!((bodies[0].0, bodies[1].0, bodies[2].0), (404, 404, 200));
     assert_eq!(plain(&bodies[0].1), plain(&bodies[1].1), "a wrong name and no document are answered alike");
     assert!(bodies[2].1.contains("verdict-valid") && !bodies[2].1.contains("样张三"), "the name is masked");
@@ -209,14 +214,21 @@ async fn r2_16_a_wrong_name_looks_like_no_document_and_no_file_is_too_strange() 
     let answer: Value = answer.json().await.unwrap();
     assert_eq!(answer["state"], "valid", "{answer}");
     // A browser's form needs its token.
-    let forged = reqwest::Client::new().post(format!("{}/verify/file", server.site)).multipart(reqwest::multipart::Form::new());
+    let forged =
+        reqwest::Client::new().post(format!("{}/verify/file", server.site)).multipart(reqwest::multipart::Form::new());
     assert_eq!(forged.send().await.unwrap().status(), 403);
     // Strange files are told in words by the field.
     for (bytes, wanted) in [(Vec::new(), "请先选择文件"), (vec![b'%'; 9 << 20], "文件超过 8 MB")] {
         let answer = anybody.try_upload("/verify/file", &[("a.pdf", bytes)]).await.unwrap();
         assert!(answer.status == 422 && answer.body.contains(wanted), "{}", answer.body);
     }
-    for bytes in [b"%PDF-1.7\n".to_vec(), b"GIF89a".to_vec(), vec![0; 5000], b"eyJhbGciOiJub25lIn0.e30.".to_vec(), b"{}".to_vec()] {
+    for bytes in [
+        b"%PDF-1.7\n".to_vec(),
+        b"GIF89a".to_vec(),
+        vec![0; 5000],
+        b"eyJhbGciOiJub25lIn0.e30.".to_vec(),
+        b"{}".to_vec(),
+    ] {
         let answer = anybody.try_upload("/verify/file", &[("a.pdf", bytes)]).await.unwrap();
         assert!(answer.status == 200 && answer.body.contains("verdict-unknown"), "{}", answer.body);
     }
@@ -253,7 +265,11 @@ async fn r4_5_what_is_replaced_is_told_by_page_list_and_log_and_the_log_goes_on_
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     assert!(!bit(&text(visitor.bytes(&list("revocation")).await.1), 0));
     let (status, headers) = visitor.headers(&list("revocation")).await;
-    assert!(status == 200 && headers["content-type"] == "application/vc+jwt" && headers["cache-control"] == "public, max-age=300");
+    assert!(
+        status == 200
+            && headers["content-type"] == "application/vc+jwt"
+            && headers["cache-control"] == "public, max-age=300"
+    );
 
     // A review brings a certificate in its place.
     let to = format!("{mine}/review");
@@ -275,7 +291,10 @@ async fn r4_5_what_is_replaced_is_told_by_page_list_and_log_and_the_log_goes_on_
     assert_eq!(answer["state"], "superseded");
     let (_, answer) = by_file(&server.site, "old.pdf", old_pdf).await;
     assert_eq!(answer["state"], "superseded", "the old file says so, too: {answer}");
-    assert!(bit(&text(visitor.bytes(&list("revocation")).await.1), 0) && bit(&text(visitor.bytes(&list("message")).await.1), 0));
+    assert!(
+        bit(&text(visitor.bytes(&list("revocation")).await.1), 0)
+            && bit(&text(visitor.bytes(&list("message")).await.1), 0)
+    );
     assert_eq!(visitor.headers("/credentials/status/RD2026-0/revocation").await.0, 404);
 
     // The log: three entries, and a proof of each in its answer.
@@ -287,12 +306,27 @@ async fn r4_5_what_is_replaced_is_told_by_page_list_and_log_and_the_log_goes_on_
     assert!(head.holds(keys.trust().credential_keys.iter().map(|(_, key)| key)));
     use base64::Engine as _;
     let standard = base64::engine::general_purpose::STANDARD;
-    let proof: Vec<_> = log["audit_path"].as_array().unwrap().iter().map(|hash| standard.decode(hash.as_str().unwrap()).unwrap().try_into().unwrap()).collect();
+    let proof: Vec<_> = log["audit_path"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|hash| standard.decode(hash.as_str().unwrap()).unwrap().try_into().unwrap())
+        .collect();
     let leaf = proof::merkle::leaf(log["entry"].as_str().unwrap().as_bytes());
     assert!(proof::merkle::includes(&head.root, 3, 2, &leaf, &proof));
-    let by_hash = format!("/log/v1/get-proof-by-hash?tree_size=3&hash={}", standard.encode(leaf).replace('+', "%2B").replace('/', "%2F"));
+    let by_hash = format!(
+        "/log/v1/get-proof-by-hash?tree_size=3&hash={}",
+        standard.encode(leaf).replace('+', "%2B").replace('/', "%2F")
+    );
     assert_eq!(json(&server.site, &by_hash).await.1["leaf_index"], 2);
-    for wrong in ["/log/v1/get-entries?start=9&end=3", "/log/v1/get-entries", "/log/v1/get-entries?start=99&end=100", "/log/v1/get-sth-consistency?first=0&second=3", "/log/v1/get-sth-consistency?first=2&second=9", "/log/v1/get-proof-by-hash?hash=x&tree_size=1"] {
+    for wrong in [
+        "/log/v1/get-entries?start=9&end=3",
+        "/log/v1/get-entries",
+        "/log/v1/get-entries?start=99&end=100",
+        "/log/v1/get-sth-consistency?first=0&second=3",
+        "/log/v1/get-sth-consistency?first=2&second=9",
+        "/log/v1/get-proof-by-hash?hash=x&tree_size=1",
+    ] {
         assert_eq!(json(&server.site, wrong).await.0, 400, "{wrong}");
     }
     let (good, told) = monitor(&server.site);
@@ -306,7 +340,10 @@ async fn r4_5_what_is_replaced_is_told_by_page_list_and_log_and_the_log_goes_on_
     let file = server.data.path().join("renzheng.sqlite");
     let mut raw = diesel::SqliteConnection::establish(file.to_str().unwrap()).unwrap();
     raw.batch_execute("PRAGMA busy_timeout=10000").unwrap();
-    assert!(raw.batch_execute("UPDATE log_entry SET kind = 'revoked' WHERE seq = 1").is_err(), "the database itself refuses");
+    assert!(
+        raw.batch_execute("UPDATE log_entry SET kind = 'revoked' WHERE seq = 1").is_err(),
+        "the database itself refuses"
+    );
     raw.batch_execute("DROP TRIGGER log_entry_stays_u; DROP TRIGGER log_entry_stays_d").unwrap();
     raw.batch_execute("UPDATE certificate SET body = replace(body, '\"superseded\"', '\"valid\"')").unwrap();
     let (good, told) = renzheng(&server, &["verify-log"]);
@@ -323,7 +360,13 @@ async fn r4_5_what_is_replaced_is_told_by_page_list_and_log_and_the_log_goes_on_
 #[actix_web::test]
 async fn r2_16_killed_at_any_side_of_its_work_the_issuer_makes_one_document() {
     let _ = rustls_provider();
-    for place in ["certificate-due#1", "certificate-signed#1", "certificate-stamped#1", "certificate-made#1", "certificate-recorded#1"] {
+    for place in [
+        "certificate-due#1",
+        "certificate-signed#1",
+        "certificate-stamped#1",
+        "certificate-made#1",
+        "certificate-recorded#1",
+    ] {
         let outside = Outside::start();
         let mut server = Server::start_dying(&outside, place);
         let (mut visitor, case) = decided(&outside, &server, &Person::sample(), "certificate").await;
@@ -357,7 +400,7 @@ async fn r2_16_without_a_time_stamp_authority_a_document_waits_and_is_not_set_as
 #[actix_web::test]
 async fn r2_16_a_character_that_no_font_has_is_named_and_the_document_set_aside_before_issue() {
     let (outside, server) = world();
-    let person = Person { name: "样\u{20BB7}", ..Person::sample() };
+    let person = Person { name: "样\u{20BB7}", number: "110101199003070134", ..Person::sample() };
     let (mut visitor, case) = decided(&outside, &server, &person, "certificate").await;
     let mut operator = staff(&outside, &server, "operator").await;
     let queues = operator.until("/operator/queues", "U+20BB7").await.body;
@@ -399,7 +442,8 @@ async fn r2_16_a_holder_shares_by_a_link_that_shows_who_looked_and_ends() {
     let rows = std::fs::read(server.data.path().join("renzheng.sqlite")).unwrap();
     assert!(!rows.windows("王五".len()).any(|window| window == "王五".as_bytes()));
     // Nobody else ends it; its holder does.
-    let end = page.split("action=\"").find(|part| part.contains("/share/")).unwrap().split('"').next().unwrap().to_owned();
+    let end =
+        page.split("action=\"").find(|part| part.contains("/share/")).unwrap().split('"').next().unwrap().to_owned();
     let mut other = Visitor::new(&server.site);
     other.register(&outside, &Person::registered()).await;
     assert_eq!(other.post(&end, &[]).await.status, 404);
@@ -416,4 +460,32 @@ async fn r2_16_a_holder_shares_by_a_link_that_shows_who_looked_and_ends() {
     assert_eq!(employer.get(&link).await.status, 200);
     outside.pass(&server, TimeDelta::days(8)).await;
     assert_eq!(employer.get(&link).await.status, 404);
+}
+
+#[actix_web::test]
+async fn r2_16_r6_3_a_document_is_taken_back_by_somebody_who_did_not_decide_on_it_and_everybody_learns_of_it() {
+    let (outside, server) = world();
+    let (mut visitor, mine) = decided(&outside, &server, &Person::sample(), "certificate").await;
+    let token = token(&mut visitor, &mine).await;
+    let case = mine.replace("/case/", "/staff/case/");
+    let revoke = [("act", "revoke"), ("reason", "false-material"), ("note", "颁证机构来函更正")];
+    let mut approver = staff(&outside, &server, "approver").await;
+    assert_eq!(approver.act(&case, &revoke).await.status, 403, "not by those who decided");
+    let mut chief = staff(&outside, &server, "chief").await;
+    assert_eq!(chief.act(&case, &[("act", "revoke"), ("reason", "false-material"), ("note", "")]).await.status, 422);
+    assert_eq!(chief.act(&case, &revoke).await.status, 303);
+    assert_eq!(chief.act(&case, &revoke).await.status, 409, "once");
+    outside.until(&Person::sample().phone, "已被撤销").await;
+    visitor.login(&Person::sample()).await;
+    let page = visitor.get(&mine).await.body;
+    assert!(page.contains("本文件已被撤销") && page.contains("颁证机构来函更正"));
+    let (_, answer) = json(&server.site, &format!("/verify/{token}")).await;
+    assert_eq!(answer["state"], "revoked");
+    let list = |purpose: &str| format!("/credentials/status/RC{}-1/{purpose}", outside.now().format("%Y"));
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    assert!(bit(&text(visitor.bytes(&list("revocation")).await.1), 0), "it no longer holds");
+    assert!(!bit(&text(visitor.bytes(&list("message")).await.1), 0), "and nothing took its place");
+    let (good, told) = renzheng(&server, &["verify-log"]);
+    assert!(good && told.starts_with("2 entries"), "{told}");
+    assert!(visitor.get("/log").await.body.contains("撤销"));
 }

@@ -56,7 +56,18 @@ fn document_keys(folder: &Path) {
         openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", curve, "-out", &at(file)]);
     }
     openssl(&["genpkey", "-algorithm", "ED25519", "-out", &at("proof.key")]);
-    openssl(&["req", "-x509", "-key", &at("document.key"), "-days", "400", "-subj", "/CN=documents.example", "-out", &at("document.pem")]);
+    openssl(&[
+        "req",
+        "-x509",
+        "-key",
+        &at("document.key"),
+        "-days",
+        "400",
+        "-subj",
+        "/CN=documents.example",
+        "-out",
+        &at("document.pem"),
+    ]);
 }
 
 fn renzheng(arguments: &[&str]) -> Output {

@@ -403,9 +403,8 @@ impl Tree {
         let (shared, to) = with();
         let cases = starter.start("case_clerk", sweep, move || CaseClerk::new(Arc::clone(&shared), to.clone()))?;
         let (shared, to) = with();
-        let certificates = starter.start("certificate_issuer", sweep, move || {
-            CertificateIssuer::new(Arc::clone(&shared), to.clone())
-        })?;
+        let certificates = starter
+            .start("certificate_issuer", sweep, move || CertificateIssuer::new(Arc::clone(&shared), to.clone()))?;
         let (shared, incoming) = (Arc::clone(&world), Arc::clone(&events));
         reconcilers.start(ChildSpec::new("log_keeper", move || {
             Reconciler::new(LogKeeper::new(Arc::clone(&shared), Arc::clone(&incoming)), KEEP_EVERY)

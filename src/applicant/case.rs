@@ -8,6 +8,7 @@ use documents::{CertificateFacts, badge, credential};
 use domain::Rejection;
 use domain::application::Application;
 use domain::case::{Outcome, Stage};
+use domain::certificate::Standing;
 use domain::effects::TimelineEntry;
 use domain::form;
 use domain::ids::ApplicationId;
@@ -146,6 +147,12 @@ fn result(ctx: &Ctx, application: &Application) -> Markup {
                 h2 { (ctx.t(&format!("outcome-{}", certificate.outcome.code()))) }
                 p { (ctx.t("certificate-number")) " " strong class="number" { (certificate.number.clone().unwrap_or_default()) } }
                 @if let Some(reason) = application.decision.as_ref().and_then(|decision| decision.proposal.reason.as_ref()) { p { (ctx.t(&format!("reason-{reason}"))) } }
+                @if certificate.standing != Standing::Valid {
+                    div class="advice" {
+                        p { strong { (ctx.t(&format!("verify-{}", certificate.standing.code()))) } " " (ctx.t(&format!("verify-{}-words", certificate.standing.code()))) }
+                        @if let Some(reason) = &certificate.revoked_for { p { (ctx.t(&format!("reason-{reason}"))) } }
+                    }
+                }
                 @if certificate.document.is_some() {
                     div class="actions" {
                         (button_link(&format!("/case/{}/certificate.pdf", application.id), &ctx.t("certificate-download")))

@@ -104,7 +104,8 @@ async fn whole(ctx: &Ctx, found: &SharedWith, who: &str) -> Answer {
         (zh, original) => format!("{zh} {original}"),
     };
     let logged = Logged::of(ctx, &found.found).await?;
-    let date = |name: &str| domain::form::date(&application.credential, name).map(|date| day(ctx, date)).unwrap_or_default();
+    let date =
+        |name: &str| domain::form::date(&application.credential, name).map(|date| day(ctx, date)).unwrap_or_default();
     let facts = vec![
         (ctx.t("certificate-number"), certificate.number.clone().unwrap_or_default()),
         (ctx.t("certificate-kind"), ctx.t(&format!("outcome-{}", certificate.outcome.code()))),

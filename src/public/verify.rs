@@ -87,7 +87,8 @@ pub async fn by_number(ctx: Ctx, asked: Asked) -> Answer {
     let answers = match domain::form::check(&FIELDS, &asked.0, ctx.today()) {
         Ok(answers) => answers,
         Err(errors) if ctx.wants_json() => {
-            let fields: Vec<_> = errors.iter().map(|error| json!({"field": error.field, "error": error.code})).collect();
+            let fields: Vec<_> =
+                errors.iter().map(|error| json!({"field": error.field, "error": error.code})).collect();
             return Ok(answer(&ctx, StatusCode::UNPROCESSABLE_ENTITY, "invalid", json!({"errors": fields})));
         }
         Err(errors) => return Ok(asking(&ctx, &Shown::wrong(asked.0, errors))),
@@ -159,7 +160,12 @@ pub async fn by_file(ctx: Ctx, mut form: Multipart) -> Answer {
     upload::drain(&mut form).await;
     let refuse = |code: &'static str| {
         if ctx.wants_json() {
-            return answer(&ctx, StatusCode::UNPROCESSABLE_ENTITY, "invalid", json!({"errors": [{"field": "file", "error": code}]}));
+            return answer(
+                &ctx,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid",
+                json!({"errors": [{"field": "file", "error": code}]}),
+            );
         }
         let error = FieldError::new(FILE, code).with("most", FILE_MOST / 1024 / 1024);
         asking(&ctx, &Shown::wrong(Default::default(), vec![error]))
@@ -214,7 +220,11 @@ async fn by_receipt(ctx: &Ctx, examined: &Examined) -> Answer {
 fn broken(ctx: &Ctx, examined: &Examined) -> HttpResponse {
     // What never was ours is told apart from what was ours and is no longer as it was.
     let ours = examined.checks.iter().any(|check| check.what == "file" && check.found.is_ok());
-    let state = if examined.kind == FileKind::Unknown || !ours && examined.kind == FileKind::Pdf { "foreign" } else { "changed" };
+    let state = if examined.kind == FileKind::Unknown || !ours && examined.kind == FileKind::Pdf {
+        "foreign"
+    } else {
+        "changed"
+    };
     verdict_page(ctx, state, checks(ctx, examined), Some(examined))
 }
 

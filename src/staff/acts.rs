@@ -9,6 +9,7 @@ use domain::Rejection;
 use domain::application::Application;
 use domain::case::{Outcome, REASONS, Stage, curable};
 use domain::casework::{CaseAct, HOLD_REASONS, WorkCase};
+use domain::certificate::Standing;
 use domain::decision::{Decide, OfficerAct, Seen};
 use domain::form::{FieldError, parse_date};
 use domain::review::{DecideReview, ReviewAct};
@@ -166,6 +167,12 @@ pub fn card(
                 Stage::Supplement if on(Act::Correspond) => (supplement(ctx, application, shown)),
                 Stage::Reviewing | Stage::ReviewProposed => (review(ctx, officer, application, shown)),
                 Stage::Screening | Stage::Assessing | Stage::Verifying | Stage::Supplement => p { (ctx.t("acts-others")) },
+                Stage::Decided if on(Act::Approve) && application.certificate().is_some_and(|issued| issued.standing == Standing::Valid && issued.document.is_some()) => {
+                    (folded(ctx, application, shown, "revoke", &html! {
+                        p class="advice" { (ctx.t("act-revoke-words")) }
+                        (choose(ctx, "revoke", "reason", "decision-reason", &REASONS, "reason", shown)) (note(ctx, "revoke", shown)) (submit(ctx, "revoke", "danger"))
+                    }))
+                }
                 _ => p { (ctx.t("acts-none")) },
             }
             @if matches!(stage, Stage::Screening | Stage::Assessing | Stage::Reviewing) && on(Act::Correspond) { (ask(ctx, application, shown)) }
@@ -333,6 +340,7 @@ fn wish(posted: &Posted, second: bool) -> Result<Wish, Rejection> {
     Ok(match posted.get("act") {
         "accept" => Wish::Decide(OfficerAct::Accept { second }),
         "assign" => Wish::Assign(text("assign_to")),
+        "revoke" => Wish::Decide(OfficerAct::Revoke { reason: text("reason"), note: text("note") }),
         "waive-second" => Wish::Decide(OfficerAct::WaiveSecond),
         "not-accept" => Wish::Decide(OfficerAct::NotAccept { reason: text("reason"), note: text("note") }),
         "propose" => match Outcome::from_code(posted.get("outcome")) {
@@ -389,7 +397,7 @@ pub async fn act(ctx: Ctx, id: web::Path<String>, posted: Posted) -> Answer {
     let Some(seen) = Seen::parse(posted.get("seen")) else {
         return view(&ctx, &officer, &applicant, &case, StatusCode::CONFLICT, &shown).await;
     };
-    if matches!(posted.get("act"), "approve" | "review-approve" | "not-accept") {
+    if matches!(posted.get("act"), "approve" | "review-approve" | "not-accept" | "revoke") {
         ctx.confirmed(&posted.0).await?;
     }
     let (tree, owner, application) = (&ctx.site().tree, applicant.id, case.id);

@@ -98,3 +98,12 @@ log-earlier = Earlier entries
 log-later = Later entries
 log-machines = For machines
 log-machines-words = In the shapes of RFC 6962. Keep a head that you were given, and have it proved later that the log goes on from it:
+
+## Taking a document back
+
+act-revoke = Take the document back
+act-revoke-words = The document no longer holds from this moment on, wherever it is verified, and the public log says so for ever. Use it when the result turns out to be wrong and no review is under way. The applicant is told, with your words.
+event-revoked = Document taken back
+notice-revoked-subject = Your document was taken back
+notice-revoked-body = The document of application { $number } was taken back and no longer holds. Log in to see why; within a year of the result you can ask for a review.
+rejection-nothing-to-revoke = There is no document that holds.

@@ -98,3 +98,12 @@ log-earlier = 更早
 log-later = 更晚
 log-machines = 供机器使用
 log-machines-words = 接口形式依 RFC 6962。请保存取得的签名头，日后可要求证明日志由它延续而来：
+
+## 撤销文件
+
+act-revoke = 撤销文件
+act-revoke-words = 撤销后，该文件在任何核验渠道都不再有效，公开日志将永久记载。仅用于结果有误且未在复核的情况。申请人会收到通知和您的说明。
+event-revoked = 文件已撤销
+notice-revoked-subject = 您的文件已被撤销
+notice-revoked-body = 认证申请 { $number } 的文件已被撤销，不再有效。请登录系统查看原因；自获得结果之日起一年内可申请复核。
+rejection-nothing-to-revoke = 没有有效的文件可撤销。

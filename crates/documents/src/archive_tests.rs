@@ -5,13 +5,16 @@ use std::process::Command;
 
 use lopdf::{Dictionary, Document, Object};
 
-use crate::certificate::{Issuer, data};
 use crate::certificate::tests::{facts, issue, notices};
+use crate::certificate::{Issuer, data};
 use crate::keys::demo;
 use crate::receipt::tests::receipt;
 
 fn pdfs() -> Vec<(String, Vec<u8>)> {
-    let mut all = vec![("certificate".to_owned(), issue(&facts("㛃𬭎·阿卜杜热依木·买买提")).unwrap()), ("receipt".to_owned(), receipt())];
+    let mut all = vec![
+        ("certificate".to_owned(), issue(&facts("㛃𬭎·阿卜杜热依木·买买提")).unwrap()),
+        ("receipt".to_owned(), receipt()),
+    ];
     all.extend(notices().into_iter().map(|(name, facts)| (name.to_owned(), issue(&facts).unwrap())));
     all
 }
@@ -28,7 +31,9 @@ fn r2_16_every_document_has_what_pdf_a_3b_asks_for() {
         // 6.1.2, 6.1.3: the header's second line has bytes above 127, the file ends with its mark, it is not encrypted and
         // has an identifier.
         let lines: Vec<&[u8]> = pdf.splitn(3, |byte| *byte == b'\n').collect();
-        assert!(lines[0].starts_with(b"%PDF-1.7") && lines[1].starts_with(b"%") && lines[1][1..5].iter().all(|b| *b > 127));
+        assert!(
+            lines[0].starts_with(b"%PDF-1.7") && lines[1].starts_with(b"%") && lines[1][1..5].iter().all(|b| *b > 127)
+        );
         assert!(pdf.ends_with(b"%%EOF") || pdf.ends_with(b"%%EOF\n"), "{name}");
         assert!(document.trailer.get(b"Encrypt").is_err() && document.trailer.get(b"ID").is_ok(), "{name}");
         let catalog = document.catalog().unwrap();
@@ -36,7 +41,10 @@ fn r2_16_every_document_has_what_pdf_a_3b_asks_for() {
         let metadata = get(&document, catalog, b"Metadata").as_stream().unwrap();
         assert!(metadata.dict.get(b"Filter").is_err(), "metadata must be plain");
         let xmp = String::from_utf8(metadata.content.clone()).unwrap();
-        assert!(xmp.contains("<pdfaid:part>3</pdfaid:part>") && xmp.contains("<pdfaid:conformance>B</pdfaid:conformance>"), "{name}: {xmp}");
+        assert!(
+            xmp.contains("<pdfaid:part>3</pdfaid:part>") && xmp.contains("<pdfaid:conformance>B</pdfaid:conformance>"),
+            "{name}: {xmp}"
+        );
         assert!(xmp.contains("<pdfuaid:part>1</pdfuaid:part>"));
         // 6.2.3: colours have a meaning.
         let intents = get(&document, catalog, b"OutputIntents").as_array().unwrap();
@@ -63,14 +71,22 @@ fn r2_16_every_document_has_what_pdf_a_3b_asks_for() {
         let names = get(&document, catalog, b"Names").as_dict().unwrap();
         assert!(names.get(b"JavaScript").is_err());
         for object in document.objects.values() {
-            let Some(dictionary) = object.as_dict().ok().or_else(|| object.as_stream().ok().map(|stream| &stream.dict)) else { continue };
-            let is = |key: &[u8], value: &[u8]| dictionary.get(key).and_then(Object::as_name).is_ok_and(|name| name == value);
+            let Some(dictionary) = object.as_dict().ok().or_else(|| object.as_stream().ok().map(|stream| &stream.dict))
+            else {
+                continue;
+            };
+            let is = |key: &[u8], value: &[u8]| {
+                dictionary.get(key).and_then(Object::as_name).is_ok_and(|name| name == value)
+            };
             // 6.2.11.4: every font is embedded; 6.2.11.7: its characters are known.
             if is(b"Type", b"Font") && is(b"Subtype", b"Type0") {
                 assert!(dictionary.get(b"ToUnicode").is_ok(), "{name}: a font without ToUnicode");
             }
             if is(b"Type", b"FontDescriptor") {
-                assert!([&b"FontFile2"[..], b"FontFile3"].iter().any(|key| dictionary.get(key).is_ok()), "{name}: a font is not embedded");
+                assert!(
+                    [&b"FontFile2"[..], b"FontFile3"].iter().any(|key| dictionary.get(key).is_ok()),
+                    "{name}: a font is not embedded"
+                );
             }
             // 6.3.2: annotations are printed, and none is hidden.
             if is(b"Type", b"Annot") {
@@ -86,7 +102,10 @@ fn r2_16_every_document_has_what_pdf_a_3b_asks_for() {
 }
 
 fn tool(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().unwrap_or_else(|_| panic!("{program} is needed: tests/run gets it"));
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|_| panic!("{program} is needed: tests/run gets it"));
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program}: {said}");
     said
@@ -112,10 +131,11 @@ fn r2_16_the_text_of_a_certificate_is_what_was_meant_rare_characters_included() 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.pdf");
     let plain = |text: &str| -> String { text.chars().filter(|c| !c.is_whitespace()).collect() };
-    let mut all: Vec<_> = ["㛃𬭎·阿卜杜热依木·买买提", "ABCDEFGHIJKLMNOPQRSTUVWXYZ ABCDEFGHIJKLMNOPQRSTUVWXYZ ABCDEFGHIJKL"]
-        .into_iter()
-        .map(facts)
-        .collect();
+    let mut all: Vec<_> =
+        ["㛃𬭎·阿卜杜热依木·买买提", "ABCDEFGHIJKLMNOPQRSTUVWXYZ ABCDEFGHIJKLMNOPQRSTUVWXYZ ABCDEFGHIJKL"]
+            .into_iter()
+            .map(facts)
+            .collect();
     all.extend(notices().into_iter().map(|(_, facts)| facts));
     for facts in all {
         std::fs::write(&path, Issuer::new(demo()).unwrap().draft(&facts).unwrap().finish(None).unwrap()).unwrap();
@@ -123,9 +143,18 @@ fn r2_16_the_text_of_a_certificate_is_what_was_meant_rare_characters_included() 
         let data = data(&facts);
         let mut meant: Vec<String> = data.wording.clone();
         meant.extend(data.rows.iter().flat_map(|(zh, en, value)| [(*zh).to_owned(), (*en).to_owned(), value.clone()]));
-        meant.extend([data.title, data.title_en, data.authority, data.authority, data.authority_en, data.footer].map(str::to_owned));
+        meant.extend(
+            [data.title, data.title_en, data.authority, data.authority, data.authority_en, data.footer]
+                .map(str::to_owned),
+        );
         meant.extend([data.verify_zh, data.verify_en, "编号", "No."].map(str::to_owned));
-        meant.extend([data.number.clone(), data.number.clone(), data.date_zh.clone(), data.wording_en.clone(), data.url.clone()]);
+        meant.extend([
+            data.number.clone(),
+            data.number.clone(),
+            data.date_zh.clone(),
+            data.wording_en.clone(),
+            data.url.clone(),
+        ]);
         // The longest first: a short text may be part of a longer one.
         meant.sort_by_key(|text| std::cmp::Reverse(text.chars().count()));
         for text in meant {

@@ -248,7 +248,15 @@ pub(crate) fn data(facts: &CertificateFacts) -> Data {
         ("证书层次", "Level", format!("{} {}", facts.level.0, facts.level.1)),
         ("专业", "Major", facts.major.clone()),
         ("颁证日期", "Date of award", facts.awarded.map(day_zh).unwrap_or_default()),
-        ("学习时间", "Studied", if facts.studied.0.is_some() { format!("{}至{}", month_zh(facts.studied.0), month_zh(facts.studied.1)) } else { String::new() }),
+        (
+            "学习时间",
+            "Studied",
+            if facts.studied.0.is_some() {
+                format!("{}至{}", month_zh(facts.studied.0), month_zh(facts.studied.1))
+            } else {
+                String::new()
+            },
+        ),
     ];
     let rows: Vec<_> = rows.into_iter().filter(|(_, _, value)| !value.is_empty()).collect();
     Data {
@@ -350,12 +358,18 @@ pub(crate) mod tests {
             .into(),
             outcome,
             reason,
-            institution: "The Long Winded University of Applied Sciences and Fine Arts of the Northern Shires and Isles".into(),
+            institution:
+                "The Long Winded University of Applied Sciences and Fine Arts of the Northern Shires and Isles".into(),
             institution_zh: "北方诸郡及群岛应用科学与美术联合大学（原北郡皇家高等工程技术与艺术设计学院）".into(),
             ..facts("ABCDEFGHIJKLMNOPQRSTUVWXYZ ABCDEFGHIJKLMNOPQRSTUVWXYZ ABCDEFGHIJKL")
         };
         let why = || Some(("材料不齐".to_owned(), "incomplete material".to_owned()));
-        let plain = |outcome, number: &str| CertificateFacts { outcome, number: number.into(), reason: why(), ..facts("样张三") };
+        let plain = |outcome, number: &str| CertificateFacts {
+            outcome,
+            number: number.into(),
+            reason: why(),
+            ..facts("样张三")
+        };
         vec![
             ("deferral", plain(Outcome::Deferral, "RD202600000002")),
             ("refusal", plain(Outcome::Refusal, "RN202600000002")),

@@ -18,7 +18,8 @@ use crate::receipt::ReceiptFacts;
 const VC: &str = "https://www.w3.org/ns/credentials/v2";
 /// The context of Open Badges, the newest of its repository.
 const BADGE: &str = "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json";
-const BADGE_SCHEMA: &str = "https://purl.imsglobal.org/spec/ob/v3p0/schema/json/ob_v3p0_achievementcredential_schema.json";
+const BADGE_SCHEMA: &str =
+    "https://purl.imsglobal.org/spec/ob/v3p0/schema/json/ob_v3p0_achievementcredential_schema.json";
 /// How long a verifier may keep a status list, in milliseconds.
 pub const STATUS_TTL_MS: u64 = 300_000;
 
@@ -70,7 +71,10 @@ impl Place {
         let (kind, which) = list.split_once('-')?;
         let plain = kind.len() == 6 && kind.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let which: usize = which.parse().ok().filter(|which| plain && (1..=999).contains(which))?;
-        Some((format!("{kind}{:08}", (which - 1) * status::ENTRIES + 1), format!("{kind}{:08}", which * status::ENTRIES)))
+        Some((
+            format!("{kind}{:08}", (which - 1) * status::ENTRIES + 1),
+            format!("{kind}{:08}", which * status::ENTRIES),
+        ))
     }
 }
 
@@ -92,17 +96,22 @@ fn status_entry(keys: &Keys, place: &Place, purpose: Purpose) -> Value {
     entry.insert("statusListCredential".into(), list.into());
     if purpose == Purpose::Message {
         entry.insert("statusSize".into(), 1.into());
-        entry.insert("statusMessage".into(), json!([
-            {"status": "0x0", "message": "not replaced"},
-            {"status": "0x1", "message": "replaced by another document after a review"},
-        ]));
+        entry.insert(
+            "statusMessage".into(),
+            json!([
+                {"status": "0x0", "message": "not replaced"},
+                {"status": "0x1", "message": "replaced by another document after a review"},
+            ]),
+        );
     }
     Value::Object(entry)
 }
 
 fn filled(members: Vec<(&str, Value)>) -> Value {
     let there = |value: &Value| !(value.is_null() || value.as_str().is_some_and(str::is_empty));
-    Value::Object(members.into_iter().filter(|(_, value)| there(value)).map(|(name, value)| (name.to_owned(), value)).collect())
+    Value::Object(
+        members.into_iter().filter(|(_, value)| there(value)).map(|(name, value)| (name.to_owned(), value)).collect(),
+    )
 }
 
 fn issuer(keys: &Keys) -> Value {
@@ -117,10 +126,32 @@ pub fn context_url(keys: &Keys) -> String {
 /// The context that explains our own words: each is a name under its own address.
 pub fn context(keys: &Keys) -> Value {
     const WORDS: [&str; 26] = [
-        "AuthenticationCredential", "AuthenticatedPerson", "Authentication", "ReceiptCredential", "Payment", "authentication",
-        "number", "outcome", "reason", "country", "institution", "institutionZh", "credentialName", "credentialNameZh",
-        "level", "major", "birthDate", "awarded", "studiedFrom", "studiedUntil", "amountFen", "application", "order",
-        "serial", "paid", "refunded",
+        "AuthenticationCredential",
+        "AuthenticatedPerson",
+        "Authentication",
+        "ReceiptCredential",
+        "Payment",
+        "authentication",
+        "number",
+        "outcome",
+        "reason",
+        "country",
+        "institution",
+        "institutionZh",
+        "credentialName",
+        "credentialNameZh",
+        "level",
+        "major",
+        "birthDate",
+        "awarded",
+        "studiedFrom",
+        "studiedUntil",
+        "amountFen",
+        "application",
+        "order",
+        "serial",
+        "paid",
+        "refunded",
     ];
     let base = context_url(keys);
     let mut terms = Map::new();
@@ -139,7 +170,9 @@ pub fn context(keys: &Keys) -> Value {
 pub fn credential(keys: &Keys, facts: &CertificateFacts) -> Result<Value, ProofError> {
     let place = Place::of(&facts.number).ok_or_else(|| ProofError::Malformed("number".into()))?;
     let date = |date: Option<chrono::NaiveDate>| date.map(|date| Value::from(date.to_string())).unwrap_or_default();
-    let month = |date: Option<chrono::NaiveDate>| date.map(|date| Value::from(date.format("%Y-%m").to_string())).unwrap_or_default();
+    let month = |date: Option<chrono::NaiveDate>| {
+        date.map(|date| Value::from(date.format("%Y-%m").to_string())).unwrap_or_default()
+    };
     let authentication = filled(vec![
         ("type", "Authentication".into()),
         ("number", facts.number.clone().into()),
@@ -265,11 +298,19 @@ impl Keys {
     ///
     /// # Errors
     /// `Malformed` when there is no such list, or a number belongs to another one.
-    pub fn status_list(&self, list: &str, purpose: Purpose, set: &[String], at: DateTime<Utc>) -> Result<String, ProofError> {
+    pub fn status_list(
+        &self,
+        list: &str,
+        purpose: Purpose,
+        set: &[String],
+        at: DateTime<Utc>,
+    ) -> Result<String, ProofError> {
         let malformed = || ProofError::Malformed("status list".into());
         Place::numbers(list).ok_or_else(malformed)?;
-        let places: Option<Vec<usize>> =
-            set.iter().map(|number| Place::of(number).filter(|place| place.list == list).map(|place| place.index)).collect();
+        let places: Option<Vec<usize>> = set
+            .iter()
+            .map(|number| Place::of(number).filter(|place| place.list == list).map(|place| place.index))
+            .collect();
         let url = list_url(self, list, purpose);
         self.sign(&json!({
             "@context": [VC],

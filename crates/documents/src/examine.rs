@@ -85,7 +85,8 @@ impl Examination<'_> {
     }
 
     fn pdf(&mut self, file: &[u8]) -> Option<()> {
-        let opened = self.note("file", pades::open(file).map(|opened| (opened, "one signature over the whole file".into())))?;
+        let opened =
+            self.note("file", pades::open(file).map(|opened| (opened, "one signature over the whole file".into())))?;
         let signed = Message::parse(&opened.signature)
             .and_then(|message| Ok((message.verify(Content::Detached(opened.digest))?, message)));
         let (signer, message) =
@@ -128,10 +129,13 @@ impl Examination<'_> {
     }
 
     fn credential(&mut self, read: Result<Value, ProofError>) -> Option<()> {
-        let credential = self.note("credential", read.map(|read| {
-            let words = number(&read).unwrap_or_default().to_owned();
-            (read, words)
-        }))?;
+        let credential = self.note(
+            "credential",
+            read.map(|read| {
+                let words = number(&read).unwrap_or_default().to_owned();
+                (read, words)
+            }),
+        )?;
         let from = credential.get("validFrom").and_then(Value::as_str).unwrap_or_default();
         self.examined.signed_at = DateTime::parse_from_rfc3339(from).ok().map(|at| at.to_utc());
         self.examined.credential = Some(credential);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeZone, Utc};
-use proof::time_stamp::{Query, reply};
 use proof::cms::KeyFile;
+use proof::time_stamp::{Query, reply};
 use proptest::prelude::*;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer as Authority, KeyPair, KeyUsagePurpose};
 
@@ -46,7 +46,12 @@ fn signer(authority: &Authority<'_, KeyPair>, root: &str, years: (i32, i32)) -> 
     params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
     params.not_after = rcgen::date_time_ymd(years.1, 1, 1);
     let certificate = params.signed_by(&key, authority).unwrap();
-    KeySettings { signer_key: key.serialize_pem(), signer_certificates: certificate.pem(), roots: root.into(), ..demo_settings() }
+    KeySettings {
+        signer_key: key.serialize_pem(),
+        signer_certificates: certificate.pem(),
+        roots: root.into(),
+        ..demo_settings()
+    }
 }
 
 fn ours() -> Authority<'static, KeyPair> {
@@ -70,7 +75,8 @@ fn r2_16_with_a_time_stamp_the_instant_is_the_authority_s() {
 #[test]
 fn r2_16_no_byte_of_a_document_can_be_changed() {
     let pdf = stamped(&demo());
-    let gap = pdf.windows(20).rposition(|window| window.iter().all(|byte| *byte == b'0')).unwrap() - 2 * crate::pades::RESERVED_STAMPED;
+    let gap = pdf.windows(20).rposition(|window| window.iter().all(|byte| *byte == b'0')).unwrap()
+        - 2 * crate::pades::RESERVED_STAMPED;
     let places = (0..pdf.len()).step_by(97).chain(gap - 600..gap + 4_000).chain(pdf.len() - 400..pdf.len());
     for place in places {
         let mut changed = pdf.clone();
@@ -137,7 +143,10 @@ fn r2_16_credentials_and_badges_hold_under_our_keys_alone() {
         assert!(examined.holds() && examined.kind == kind, "{:?}", examined.checks);
     }
     // No number of an identity document, and no name in a badge.
-    assert!(!badge.contains("110101") && !serde_json::to_string(&crate::badge(&keys, &facts("样张三")).unwrap()).unwrap().contains("样张三"));
+    assert!(
+        !badge.contains("110101")
+            && !serde_json::to_string(&crate::badge(&keys, &facts("样张三")).unwrap()).unwrap().contains("样张三")
+    );
     // Somebody else's key under our name.
     let other = KeySettings { credential_key: KeyPair::generate().unwrap().serialize_pem(), ..demo_settings() };
     let forged = self::keys(&other).sign(&stated).unwrap();

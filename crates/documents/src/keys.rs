@@ -109,14 +109,19 @@ impl Keys {
 
     /// `/.well-known/did.json` (did:web): all keys, retired ones too, for what they signed goes on to hold.
     pub fn did_document(&self) -> Value {
-        let credentials = self.trust.credential_keys.iter().map(|(id, key)| {
-            json!({"id": id, "type": "JsonWebKey", "controller": self.did, "publicKeyJwk": key.jwk(id)})
-        });
+        let credentials = self.trust.credential_keys.iter().map(
+            |(id, key)| json!({"id": id, "type": "JsonWebKey", "controller": self.did, "publicKeyJwk": key.jwk(id)}),
+        );
         let proofs = self.trust.proof_keys.iter().map(|(id, key)| {
             json!({"id": id, "type": "Multikey", "controller": self.did, "publicKeyMultibase": key.multikey()})
         });
-        let ids: Vec<&String> =
-            self.trust.credential_keys.iter().map(|(id, _)| id).chain(self.trust.proof_keys.iter().map(|(id, _)| id)).collect();
+        let ids: Vec<&String> = self
+            .trust
+            .credential_keys
+            .iter()
+            .map(|(id, _)| id)
+            .chain(self.trust.proof_keys.iter().map(|(id, _)| id))
+            .collect();
         json!({
             "@context": ["https://www.w3.org/ns/did/v1", "https://w3id.org/security/jwk/v1", "https://w3id.org/security/multikey/v1"],
             "id": self.did,
@@ -169,8 +174,11 @@ impl Trust {
     /// `Malformed` when something is missing or can't be used.
     pub fn from_json(value: &Value) -> Result<Self, ProofError> {
         let malformed = |what: &str| ProofError::Malformed(what.into());
-        let list = |value: Option<&Value>, name: &str| value.and_then(Value::as_array).cloned().ok_or_else(|| malformed(name));
-        let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| malformed(name));
+        let list =
+            |value: Option<&Value>, name: &str| value.and_then(Value::as_array).cloned().ok_or_else(|| malformed(name));
+        let text = |value: &Value, name: &str| {
+            value.get(name).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| malformed(name))
+        };
         let certificates = |name: &str| {
             let mut found = Vec::new();
             for pem in list(value.get(name), name)? {
@@ -187,7 +195,12 @@ impl Trust {
             let multikey = text(&key, "publicKeyMultibase")?;
             proof_keys.push((text(&key, "id")?, integrity::VerifyingKey::from_multikey(&multikey)?));
         }
-        Ok(Self { roots: certificates("roots")?, stamp_roots: certificates("timeStampRoots")?, credential_keys, proof_keys })
+        Ok(Self {
+            roots: certificates("roots")?,
+            stamp_roots: certificates("timeStampRoots")?,
+            credential_keys,
+            proof_keys,
+        })
     }
 }
 

@@ -256,7 +256,9 @@ pub fn open(file: &[u8]) -> Result<Opened, ProofError> {
     let place = |object: &Object| object.as_i64().ok().and_then(|place| usize::try_from(place).ok());
     let range: Vec<usize> = reader.array(signature, b"ByteRange")?.iter().filter_map(place).collect();
     let whole = match range.as_slice() {
-        [0, start, after, rest] if after.checked_add(*rest) == Some(file.len()) && start < after => Some(*start..*after),
+        [0, start, after, rest] if after.checked_add(*rest) == Some(file.len()) && start < after => {
+            Some(*start..*after)
+        }
         _ => None,
     };
     let gap = whole.ok_or(ProofError::Refused("signature does not cover the whole file"))?;

@@ -161,8 +161,7 @@ impl Job<'_> {
             standards: self.press.standards.clone(),
             ..PdfOptions::default()
         };
-        let pdf =
-            typst_pdf::pdf(&document, &options).map_err(|errors| PressError::Typst(describe(self, &errors)))?;
+        let pdf = typst_pdf::pdf(&document, &options).map_err(|errors| PressError::Typst(describe(self, &errors)))?;
         Ok(Printed { pdf, pages: document.pages().len() })
     }
 }

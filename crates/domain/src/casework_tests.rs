@@ -50,6 +50,7 @@ fn decided(outcome: Outcome, reason: Option<&str>) -> (Applicant, [StaffId; 2]) 
         standing: Standing::Valid,
         issued_at: now(),
         document: None,
+        revoked_for: None,
     });
     (who, [first, second])
 }

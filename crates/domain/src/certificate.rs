@@ -51,4 +51,7 @@ pub struct Certificate {
     pub issued_at: DateTime<Utc>,
     /// SHA-256 of the PDF in the blob store, once the issuer has made it.
     pub document: Option<String>,
+    /// Why it was taken back: one of [`crate::case::REASONS`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_for: Option<String>,
 }

@@ -6,7 +6,7 @@ use crate::Rejection;
 use crate::applicant::Applicant;
 use crate::application::Application;
 use crate::case::{Decision, NotAccepted, Outcome, Proposal, REASONS, Stage};
-use crate::casework;
+use crate::casework::{self, Words};
 use crate::certificate::{Certificate, Standing};
 use crate::command::Command;
 use crate::effects::{Actor, Effects, Moment, NoticeKind};
@@ -49,6 +49,13 @@ pub enum OfficerAct {
     /// Sends the proposal back to evaluation.
     SendBack {
         /// Why.
+        note: String,
+    },
+    /// Takes the document back that was issued.
+    Revoke {
+        /// One of [`REASONS`].
+        reason: String,
+        /// Why, in words for the applicant.
         note: String,
     },
 }
@@ -112,7 +119,9 @@ impl Command for Decide {
         let needed = match self.act {
             OfficerAct::Accept { .. } | OfficerAct::NotAccept { .. } => Act::Accept,
             OfficerAct::Propose { .. } => Act::Propose,
-            OfficerAct::Approve | OfficerAct::SendBack { .. } | OfficerAct::WaiveSecond => Act::Approve,
+            OfficerAct::Approve | OfficerAct::SendBack { .. } | OfficerAct::WaiveSecond | OfficerAct::Revoke { .. } => {
+                Act::Approve
+            }
         };
         if !self.officer.may(needed) {
             return Err(Rejection::NotAllowed);
@@ -174,6 +183,7 @@ impl Command for Decide {
                     standing: Standing::Valid,
                     issued_at: at.now,
                     document: None,
+                    revoked_for: None,
                 });
                 effects.happened(self.application, "decided", by, outcome.code());
             }
@@ -187,6 +197,21 @@ impl Command for Decide {
                 application.sent_back_at = Some(at.now);
                 effects.happened(self.application, "sent-back", by, "");
             }
+            (OfficerAct::Revoke { reason, note }, Stage::Decided) => {
+                let (reason, note) = (known_reason(reason)?, short_note(note)?);
+                if note.is_empty() {
+                    return Err(Rejection::field("note", "missing"));
+                }
+                revoke(application, &self.officer, &reason)?;
+                application.casework.words.push(Words {
+                    at: at.now,
+                    by: self.officer.id,
+                    to_applicant: true,
+                    text: note,
+                });
+                effects.happened(self.application, "revoked", by, reason);
+                casework::told(application, &account, NoticeKind::Revoked, &[], effects);
+            }
             _ => return Err(Rejection::NotNow("other-stage")),
         }
         if matches!(self.act, OfficerAct::Propose { .. } | OfficerAct::Approve | OfficerAct::SendBack { .. }) {
@@ -196,6 +221,22 @@ impl Command for Decide {
         application.plan(at);
         Ok(application.stage())
     }
+}
+
+/// Takes the document back that holds: not by those who decided on it, so that two more eyes see it.
+fn revoke(application: &mut Application, officer: &Officer, reason: &str) -> Result<(), Rejection> {
+    let decided = application.decision.as_ref();
+    let own = decided.is_some_and(|decision| decision.by == officer.id || decision.proposal.by == officer.id);
+    if own || second::took_part(application, officer.id) {
+        return Err(Rejection::OwnDecision);
+    }
+    let holds =
+        |certificate: &&mut Certificate| certificate.standing == Standing::Valid && certificate.document.is_some();
+    let certificate =
+        application.certificates.last_mut().filter(holds).ok_or(Rejection::NotNow("nothing-to-revoke"))?;
+    certificate.standing = Standing::Revoked;
+    certificate.revoked_for = Some(reason.to_owned());
+    Ok(())
 }
 
 /// The issuer made the document; only now is the applicant told that it is there.

@@ -112,11 +112,13 @@ pub enum NoticeKind {
     ReviewAsked,
     /// A review has ended.
     ReviewEnded,
+    /// A document was taken back.
+    Revoked,
 }
 
 impl NoticeKind {
     /// All.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Code,
         Self::Registered,
         Self::PasswordChanged,
@@ -144,6 +146,7 @@ impl NoticeKind {
         Self::Withdrawn,
         Self::ReviewAsked,
         Self::ReviewEnded,
+        Self::Revoked,
     ];
 
     /// The code in rows and texts.
@@ -176,6 +179,7 @@ impl NoticeKind {
             Self::Withdrawn => "withdrawn",
             Self::ReviewAsked => "review-asked",
             Self::ReviewEnded => "review-ended",
+            Self::Revoked => "revoked",
         }
     }
 

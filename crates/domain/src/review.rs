@@ -381,5 +381,6 @@ fn revise(
         standing: Standing::Valid,
         issued_at: at.now,
         document: None,
+        revoked_for: None,
     });
 }

@@ -281,10 +281,11 @@ mod tests {
     /// The eight entries of the published test vectors of Certificate Transparency, and the root over all of them.
     #[test]
     fn the_published_roots() {
-        let entries: Vec<Vec<u8>> = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
-            .into_iter()
-            .map(|text| hex::decode(text).unwrap())
-            .collect();
+        let entries: Vec<Vec<u8>> =
+            ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
+                .into_iter()
+                .map(|text| hex::decode(text).unwrap())
+                .collect();
         let mut all = tree(&entries);
         let root = |all: &mut All, size| hex::encode(super::root(all, size).unwrap());
         assert_eq!(root(&mut all, 0), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");

@@ -2,13 +2,13 @@
 //! signatures, times, what a key may be used for. Revocation of a signer's certificate is not asked for.
 
 use chrono::{DateTime, Utc};
+use der::asn1::ObjectIdentifier;
+use der::referenced::OwnedToRef;
+use der::{Encode, Tag, Tagged};
 use p256::ecdsa::signature::Verifier;
 use rsa::traits::PublicKeyParts;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 pub use x509_cert::Certificate;
-use der::asn1::ObjectIdentifier;
-use der::referenced::OwnedToRef;
-use der::{Encode, Tag, Tagged};
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 use x509_cert::spki::{AlgorithmIdentifierOwned, DecodePublicKey, SubjectPublicKeyInfoOwned};
 

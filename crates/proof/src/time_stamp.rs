@@ -1,10 +1,10 @@
 //! Time-stamps (RFC 3161): asking, answering, and whether one holds.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use sha2::{Digest, Sha256};
-use x509_cert::Certificate;
 use der::asn1::{Any, Int, ObjectIdentifier, OctetString};
 use der::{Decode, Encode, Sequence, Tag, Tagged};
+use sha2::{Digest, Sha256};
+use x509_cert::Certificate;
 use x509_cert::ext::Extensions;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
@@ -142,7 +142,13 @@ impl Query {
 ///
 /// # Errors
 /// When the signer can't sign.
-pub fn reply(question: &[u8], policy: &str, serial: u64, at: DateTime<Utc>, signer: &dyn Signer) -> Result<Vec<u8>, ProofError> {
+pub fn reply(
+    question: &[u8],
+    policy: &str,
+    serial: u64,
+    at: DateTime<Utc>,
+    signer: &dyn Signer,
+) -> Result<Vec<u8>, ProofError> {
     let refused = || Ok(vec![vec![REJECTED]].to_der()?);
     let Ok(question) = Question::from_der(question) else { return refused() };
     if question.version != 1

@@ -22,9 +22,8 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
 
 /// The same for a visitor's hand: the clock, and how the world misbehaves.
 async fn show(state: web::Data<State>) -> HttpResponse {
-    let (play, notifications, messages, fare, stamps) = state.read(|book| {
-        (book.refund_play, !book.notifications_off, !book.messages_down, book.fare, !book.stamps_down)
-    });
+    let (play, notifications, messages, fare, stamps) = state
+        .read(|book| (book.refund_play, !book.notifications_off, !book.messages_down, book.fare, !book.stamps_down));
     let fares = [
         (Fare::Arrive, "arrive", "送达 arrive"),
         (Fare::Fail, "fail", "未送达 fail"),

@@ -37,7 +37,7 @@ pub struct Person {
 }
 
 /// All of them.
-pub const PEOPLE: [Person; 10] = [
+pub const PEOPLE: [Person; 11] = [
     Person {
         name: "样张三",
         nationality: "CN",
@@ -67,6 +67,17 @@ pub const PEOPLE: [Person; 10] = [
         phone: "13800138002",
         email: "shi.rare@example.com",
         plays: Plays::NoRecords,
+    },
+    // A name with a character that no font of ours has.
+    Person {
+        name: "样\u{20BB7}",
+        nationality: "CN",
+        gender: "male",
+        document: "CN_ID",
+        number: "110101199003070134",
+        phone: "13800138013",
+        email: "yang.unprintable@example.com",
+        plays: Plays::Well,
     },
     Person {
         name: "样本·阿卜杜热依木·买买提",

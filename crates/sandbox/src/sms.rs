@@ -10,7 +10,7 @@ use crate::state::{Fare, Message, State};
 use crate::{SMS_KEY_ID, SMS_KEY_SECRET};
 
 /// The texts of the approved templates.
-const TEMPLATES: [(&str, &str); 28] = [
+const TEMPLATES: [(&str, &str); 29] = [
     ("SMS_100000001", "您的验证码为 ${code}，10 分钟内有效，请勿告知他人。"),
     ("SMS_100000002", "您已完成注册。用户名 ${username}，密码 ${password}，请妥善保存。"),
     ("SMS_100000003", "您的认证申请 ${number} 已提交，请尽快在线支付认证费用。"),
@@ -39,6 +39,7 @@ const TEMPLATES: [(&str, &str); 28] = [
     ("SMS_100000026", "您的认证申请 ${number} 已退出。"),
     ("SMS_100000027", "您的认证申请 ${number} 的复核申请已收到。"),
     ("SMS_100000028", "您的认证申请 ${number} 的复核已完成，请登录系统查看。"),
+    ("SMS_100000029", "认证申请 ${number} 的文件已被撤销，请登录系统查看原因。"),
 ];
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {

@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 
 use crate::applicant::place;
 use crate::certificate::name_key;
-use crate::document_log;
 use crate::connection::AnyConnection;
+use crate::document_log;
 use crate::error::StoreError;
 use crate::schema::{attempt, certificate, material, refund, verification};
 use crate::sealing::Keys;

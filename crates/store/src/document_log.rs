@@ -442,8 +442,12 @@ impl Store {
                     Standing::Superseded => Some(LogKind::Superseded),
                     Standing::Revoked => Some(LogKind::Revoked),
                 };
-                let expected =
-                    document.document.iter().map(|_| LogKind::Issued).chain(standing).collect::<std::collections::BTreeSet<_>>();
+                let expected = document
+                    .document
+                    .iter()
+                    .map(|_| LogKind::Issued)
+                    .chain(standing)
+                    .collect::<std::collections::BTreeSet<_>>();
                 let agrees = kinds.keys().copied().collect::<std::collections::BTreeSet<_>>() == expected
                     && kinds.keys().all(|kind| field(*kind, "number") == document.number)
                     && (document.document.is_none() || field(LogKind::Issued, "document") == document.document);

@@ -205,6 +205,26 @@ fn ask_everything(store: &Store) {
     store.session(Realm::Staff, "x", now).unwrap();
     store.certificate_by_token("x").unwrap();
     store.certificate_by_number("RC1", "样张三").unwrap();
+    store.certificate_by_document("x").unwrap();
+    store.numbers_not_valid("RC1", "RC2", true).unwrap();
+    let document = domain::certificate::Certificate {
+        id: domain::ids::CertificateId::fresh(),
+        number: None,
+        token: String::new(),
+        outcome: domain::case::Outcome::Certificate,
+        standing: domain::certificate::Standing::Valid,
+        issued_at: now,
+        document: None,
+        revoked_for: None,
+    };
+    store.log_of(&document).unwrap();
+    store.log_entries(0, 10).unwrap();
+    store.log_index("x").unwrap();
+    let key = proof::jose::SigningKey::from_pem(sandbox::CREDENTIAL_KEY).unwrap();
+    store.signed_head(|size, root| proof::merkle::SignedHead::sign(&key, size, now, root)).unwrap();
+    store.shares(document.id).unwrap();
+    let _ = store.shared("x", now);
+    store.note_look("x", "x", "x", now).unwrap_err();
     store
         .programmes(
             "北郡数据",

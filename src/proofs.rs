@@ -6,6 +6,8 @@ use anyhow::{Context, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use documents::{Examined, FILE_MOST, Trust, examine};
+use domain::person::Language;
+use locales::Texts;
 use proof::ProofError;
 use proof::merkle::{self, Hash, Nodes, SignedHead};
 use serde_json::Value;
@@ -47,13 +49,19 @@ pub fn verify(cli: &Cli, files: &[PathBuf], trust: Option<&Path>, config: Option
     Ok(())
 }
 
+/// What a check is about, in the words of the verification page.
+fn meaning(what: &str) -> String {
+    Texts::new(Language::English).get(&format!("check-{what}"))
+}
+
 fn tell(file: &Path, examined: &Examined) -> anyhow::Result<()> {
     let verdict = if examined.holds() { "HOLDS" } else { "DOES NOT HOLD" };
     say(&format!("{}: {verdict}", file.display()))?;
     for check in &examined.checks {
         match &check.found {
-            Ok(found) => say(&format!("  ok    {}: {found}", check.what))?,
-            Err(why) => say(&format!("  FAIL  {}: {why}", check.what))?,
+            Ok(found) if found.is_empty() => say(&format!("  ok    {}", meaning(check.what)))?,
+            Ok(found) => say(&format!("  ok    {}: {found}", meaning(check.what)))?,
+            Err(why) => say(&format!("  FAIL  {}: {why}", meaning(check.what)))?,
         }
     }
     if examined.holds() {

@@ -255,7 +255,7 @@ fn verdict(ctx: &Ctx, look: &str, state: &str) -> Markup {
 
 fn ending(ctx: &Ctx) -> Markup {
     html! {
-        p class="hint" { (ctx.with("verify-at", &[("at", &instant(ctx, ctx.now()))])) " " (ctx.t("verify-print")) }
+        p class="hint" { (ctx.with("verify-at", &[("at", &instant(ctx, ctx.now()))])) span class="no-print" { " · " (ctx.t("verify-print")) } }
         p class="no-print" { a href="/verify" { (ctx.t("verify-again")) } }
     }
 }
@@ -385,6 +385,7 @@ async fn result(ctx: &Ctx, found: &Verified, examined: Option<&Examined>) -> Ans
         (ctx.t("field-institution"), said("institution")),
         (ctx.t("field-credential_name"), said("credential_name")),
         (ctx.t("certificate-date"), day(ctx, issued)),
+        (ctx.t("verify-address"), format!("{}/verify/{}", ctx.site().origin, certificate.token)),
     ];
     // A notice that holds is no certificate, and a layman must not take it for one.
     let state = match (certificate.standing, certificate.outcome) {

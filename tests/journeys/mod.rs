@@ -221,6 +221,7 @@ async fn journey(scripts: bool, language: Language, name: &str) {
     }
     b.audit().await;
     b.shot(&format!("{name}-case"), false).await;
+    let case = b.path().await;
     let certificate = b.see(".result .number").await.text().await.unwrap();
     b.press(&download).await;
     let pdf = b.downloads.path().join(format!("{certificate}.pdf"));
@@ -248,6 +249,55 @@ async fn journey(scripts: bool, language: Language, name: &str) {
     b.fill("verify_name", person.name).await;
     b.press(&t.get("verify-do")).await;
     b.see(".verdict-valid").await;
+
+    // 核验：文件本身；改动一个字节；没有选择文件
+    b.go(&format!("{}/verify", server.site)).await;
+    b.audit().await;
+    b.shot(&format!("{name}-verify-ask"), true).await;
+    b.press(&t.get("verify-file-do")).await;
+    b.see(".summary a[href='#verify_file']").await;
+    b.audit().await;
+    b.attach("#verify_file", &pdf).await;
+    b.press(&t.get("verify-file-do")).await;
+    b.see(".verdict-valid").await;
+    b.see(".checks .held").await;
+    b.audit().await;
+    b.shot(&format!("{name}-verify-file"), false).await;
+    let mut changed = std::fs::read(&pdf).unwrap();
+    changed[20_000] ^= 1;
+    let copy = b.downloads.path().join("changed.pdf");
+    std::fs::write(&copy, changed).unwrap();
+    b.go(&format!("{}/verify", server.site)).await;
+    b.attach("#verify_file", &copy).await;
+    b.press(&t.get("verify-file-do")).await;
+    b.see(".verdict-unknown").await;
+    b.audit().await;
+    b.shot(&format!("{name}-verify-changed"), true).await;
+
+    // 出示给他人：链接、查看人、记录
+    b.go(&format!("{}{case}/share", server.site)).await;
+    b.audit().await;
+    b.fill("share_label", "样例公司").await;
+    b.press(&t.get("share-make")).await;
+    let link = b.see("a[href^='/shared/']").await.attr("href").await.unwrap().unwrap();
+    b.go(&format!("{}{link}", server.site)).await;
+    b.press(&t.get("shared-do")).await;
+    b.see(".summary a[href='#share_looker']").await;
+    b.audit().await;
+    b.fill("share_looker", "样例公司 王五").await;
+    b.press(&t.get("shared-do")).await;
+    b.see(".verdict-valid").await;
+    b.read(person.name).await;
+    b.audit().await;
+    b.shot(&format!("{name}-shared"), true).await;
+    b.go(&format!("{}{case}/share", server.site)).await;
+    b.read("样例公司 王五").await;
+    b.audit().await;
+    b.shot(&format!("{name}-share"), true).await;
+    b.go(&format!("{}/log", server.site)).await;
+    b.read(&certificate).await;
+    b.audit().await;
+    b.shot(&format!("{name}-log-of-documents"), true).await;
 
     // 注册完成、提交、支付、受理、结果：每次都有短信和邮件
     assert!(outside.messages_to(&person.phone).iter().any(|text| text.contains(person.password)));

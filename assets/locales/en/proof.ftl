@@ -10,6 +10,7 @@ verify-file-do = Check the file
 verify-by-code = By the code
 verify-code-words = Scan the code on the document with a phone: it leads to an address of this site. Look at the address before you trust the page.
 verify-log-words = Every document is in a public log that nobody can rewrite unseen, this service included.
+verify-address = Verified at this address
 verify-print = Print this page as a record of the check.
 verify-compare = Compare these lines with the document in front of you: a forger can put a genuine code on another paper.
 verify-logged = Entry { $place } of { $size } in the public log.

@@ -10,6 +10,7 @@ verify-file-do = 核验文件
 verify-by-code = 凭二维码
 verify-code-words = 用手机扫描文件上的二维码，会打开本网站的页面。请先确认网址，再相信页面内容。
 verify-log-words = 每份文件都记入公开日志，包括本服务在内，任何人都无法悄悄改写。
+verify-address = 核验网址
 verify-print = 可打印本页作为核验记录。
 verify-compare = 请与手中的文件逐项对照：伪造者可能把真的二维码放在别的文件上。
 verify-logged = 公开日志共 { $size } 条，本文件为第 { $place } 条。

@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use proof::cms::{Content, Message};
 use proof::time_stamp::Stamp;
 use proof::{ProofError, integrity, jose, path, time_stamp};
@@ -31,7 +31,7 @@ pub enum Kind {
 pub struct Check {
     /// What: `file`, `signature`, `authority`, `time-stamp`, `credential`, `agreement`.
     pub what: &'static str,
-    /// What was found, or why it does not hold.
+    /// What was found, if there is more to say than that it holds; or why it does not.
     pub found: Result<String, String>,
 }
 
@@ -85,12 +85,10 @@ impl Examination<'_> {
     }
 
     fn pdf(&mut self, file: &[u8]) -> Option<()> {
-        let opened =
-            self.note("file", pades::open(file).map(|opened| (opened, "one signature over the whole file".into())))?;
+        let opened = self.note("file", pades::open(file).map(|opened| (opened, String::new())))?;
         let signed = Message::parse(&opened.signature)
             .and_then(|message| Ok((message.verify(Content::Detached(opened.digest))?, message)));
-        let (signer, message) =
-            self.note("signature", signed.map(|signed| (signed, "nothing was changed since it was signed".into())))?;
+        let (signer, message) = self.note("signature", signed.map(|signed| (signed, String::new())))?;
         let stamp = self.time_stamp(&message)?;
         let at = stamp.as_ref().map_or(opened.said_at, |stamp| stamp.at);
         let trusted = message
@@ -121,7 +119,9 @@ impl Examination<'_> {
             Ok(None) => Some(None),
             Ok(Some(token)) => {
                 let stamp = time_stamp::verify(&token, message.signature(), &self.trust.stamp_roots);
-                let words = |stamp: &Stamp| format!("{} {}", stamp.at.to_rfc3339(), stamp.authority);
+                let words = |stamp: &Stamp| {
+                    format!("{}, {}", stamp.at.to_rfc3339_opts(SecondsFormat::Secs, true), stamp.authority)
+                };
                 self.note("time-stamp", stamp.map(|stamp| (stamp.clone(), words(&stamp)))).map(Some)
             }
             Err(error) => self.note::<()>("time-stamp", Err(error)).map(|()| None),

@@ -184,7 +184,7 @@ impl Issuer {
             data.density += 1;
             printed = self.press.print(&sheet, &data)?;
         }
-        let says = Says { name: AUTHORITY_ZH, reason: &facts.number, at: facts.issued_at };
+        let says = Says { name: AUTHORITY_ZH, reason: &facts.number, at: self.keys.signing_time(facts.issued_at) };
         draft(&self.keys, printed.pdf, says, if self.stamps() { RESERVED_STAMPED } else { RESERVED })
     }
 }

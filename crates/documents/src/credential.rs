@@ -20,6 +20,8 @@ const VC: &str = "https://www.w3.org/ns/credentials/v2";
 const BADGE: &str = "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json";
 const BADGE_SCHEMA: &str =
     "https://purl.imsglobal.org/spec/ob/v3p0/schema/json/ob_v3p0_achievementcredential_schema.json";
+/// How numbers of documents begin: certificate, deferral, refusal.
+const KINDS: [&str; 3] = ["RC", "RD", "RN"];
 /// How long a verifier may keep a status list, in milliseconds.
 pub const STATUS_TTL_MS: u64 = 300_000;
 
@@ -69,7 +71,8 @@ impl Place {
     /// The first and the last number that have their place in this list.
     pub fn numbers(list: &str) -> Option<(String, String)> {
         let (kind, which) = list.split_once('-')?;
-        let plain = kind.len() == 6 && kind.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let (name, year) = kind.split_at_checked(2)?;
+        let plain = KINDS.contains(&name) && year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit());
         let which: usize = which.parse().ok().filter(|which| plain && (1..=999).contains(which))?;
         Some((
             format!("{kind}{:08}", (which - 1) * status::ENTRIES + 1),
@@ -286,6 +289,14 @@ impl Keys {
         self.credential.sign(&self.kid(), credential)
     }
 
+    /// A badge as a signed JWT.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn sign_badge(&self, badge: &Value) -> Result<String, ProofError> {
+        self.credential.sign_badge(&self.key_url(), badge)
+    }
+
     /// A credential with a proof of its own.
     ///
     /// # Errors
@@ -343,7 +354,7 @@ mod tests {
         assert_eq!(place("RC"), None);
         assert_eq!(place("认证书二〇二六"), None);
         assert_eq!(Place::numbers("RC2026-2"), Some(("RC202600131073".into(), "RC202600262144".into())));
-        for wrong in ["RC2026", "RC2026-0", "RC2026-x", "RC2026-1000", "../../x-1", "RC20'6-1"] {
+        for wrong in ["RC2026", "rc2026-1", "ZZ2026-1", "RC2026-0", "RC2026-x", "RC2026-1000", "../../x-1", "RC20'6-1"] {
             assert_eq!(Place::numbers(wrong), None, "{wrong}");
         }
     }

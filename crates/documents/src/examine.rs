@@ -1,5 +1,8 @@
 //! Whether a file is one of ours and unchanged, offline: check by check, so that a person can be told what was looked at.
 //! What has become of it since (replaced, taken back) only the service knows.
+//!
+//! A PDF is interpreted only once its signature is known to be ours; until then it is bytes. Who signs must be one of our
+//! own certificates: an authority has other customers.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,11 +10,16 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use proof::cms::{Content, Message};
 use proof::time_stamp::Stamp;
 use proof::{ProofError, integrity, jose, path, time_stamp};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::keys::Trust;
 use crate::pades::{self, FILE_MOST};
+
+/// The largest credential or badge that is looked at, in bytes: ours have a few thousand.
+const CREDENTIAL_MOST: usize = 64 * 1024;
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,19 +93,30 @@ impl Examination<'_> {
     }
 
     fn pdf(&mut self, file: &[u8]) -> Option<()> {
-        let opened = self.note("file", pades::open(file).map(|opened| (opened, String::new())))?;
-        let signed = Message::parse(&opened.signature)
-            .and_then(|message| Ok((message.verify(Content::Detached(opened.digest))?, message)));
-        let (signer, message) = self.note("signature", signed.map(|signed| (signed, String::new())))?;
+        let sealed = self.note("file", pades::sealed(file).map(|sealed| (sealed, String::new())))?;
+        let signed = Message::parse(&sealed.signature).and_then(|message| {
+            let signer = message.verify(Content::Detached(sealed.digest))?;
+            if message.is_plain() { Ok(((signer, message), String::new())) } else { Err(ProofError::Refused("form")) }
+        });
+        let (signer, message) = self.note("signature", signed)?;
+        if !self.trust.signers.contains(&signer) {
+            return self.note("authority", Err(ProofError::Refused("untrusted")));
+        }
+        let said = match pades::said(file, &sealed) {
+            Ok(said) => said,
+            Err(error) => return self.note("file", Err(error)),
+        };
         let stamp = self.time_stamp(&message)?;
-        let at = stamp.as_ref().map_or(opened.said_at, |stamp| stamp.at);
-        let trusted = message
-            .signer()
-            .and_then(|(_, others)| path::trusted(&signer, &others, &self.trust.roots, at))
-            .map(|()| ((), path::common_name(&signer)));
-        self.note("authority", trusted)?;
+        let at = stamp.as_ref().map_or(said.at, |stamp| stamp.at);
+        let trusted = message.signer().and_then(|(_, others)| {
+            if others.iter().any(|other| self.trust.roots.contains(other)) {
+                return Err(ProofError::Refused("stray certificate"));
+            }
+            path::trusted(&signer, &others, &self.trust.roots, at)
+        });
+        self.note("authority", trusted.map(|()| ((), path::common_name(&signer))))?;
         self.examined.signed_at = Some(at);
-        let attached = opened.credential.ok_or(ProofError::Refused("no credential attached"));
+        let attached = said.credential.ok_or(ProofError::Refused("no credential attached"));
         let credential = self.note(
             "credential",
             attached.and_then(|jwt| jose::verify(jwt.trim(), &self.trust.credential_keys)).map(|read| {
@@ -106,7 +125,7 @@ impl Examination<'_> {
             }),
         )?;
         let agrees = match number(&credential) {
-            Some(number) if number == opened.reason => Ok(((), number.to_owned())),
+            Some(number) if number == said.reason => Ok(((), number.to_owned())),
             _ => Err(ProofError::Refused("the credential is of another document")),
         };
         self.examined.credential = Some(credential);
@@ -143,6 +162,57 @@ impl Examination<'_> {
     }
 }
 
+/// JSON in which no name stands twice: one reader takes the first, another the last.
+struct Unambiguous(Value);
+
+impl<'de> Deserialize<'de> for Unambiguous {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Unambiguous;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("JSON")
+            }
+            fn visit_unit<E>(self) -> Result<Unambiguous, E> {
+                Ok(Unambiguous(Value::Null))
+            }
+            fn visit_bool<E>(self, value: bool) -> Result<Unambiguous, E> {
+                Ok(Unambiguous(value.into()))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Unambiguous, E> {
+                Ok(Unambiguous(value.into()))
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<Unambiguous, E> {
+                Ok(Unambiguous(value.into()))
+            }
+            fn visit_f64<E>(self, value: f64) -> Result<Unambiguous, E> {
+                Ok(Unambiguous(value.into()))
+            }
+            fn visit_str<E>(self, value: &str) -> Result<Unambiguous, E> {
+                Ok(Unambiguous(value.into()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Unambiguous, A::Error> {
+                let mut all = Vec::new();
+                while let Some(Unambiguous(each)) = list.next_element()? {
+                    all.push(each);
+                }
+                Ok(Unambiguous(all.into()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unambiguous, A::Error> {
+                let mut all = serde_json::Map::new();
+                while let Some((name, Unambiguous(value))) = map.next_entry::<String, Unambiguous>()? {
+                    if all.insert(name, value).is_some() {
+                        return Err(serde::de::Error::custom("a name stands twice"));
+                    }
+                }
+                Ok(Unambiguous(all.into()))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
 /// Examines a file.
 pub fn examine(file: &[u8], trust: &Trust) -> Examined {
     let mut examination = Examination {
@@ -160,18 +230,20 @@ pub fn examine(file: &[u8], trust: &Trust) -> Examined {
         examination.note::<()>("file", Err(ProofError::Refused("too large")));
     } else if file.starts_with(b"%PDF-") {
         examination.examined.kind = Kind::Pdf;
-        // The reader is a library's, and what it reads may be anybody's: should it fall, the file is not one of ours.
+        // What is interpreted was signed by us; should its reader fall all the same, the service does not.
         let fell = catch_unwind(AssertUnwindSafe(|| examination.pdf(file))).is_err();
         if fell {
             examination.note::<()>("file", Err(ProofError::Malformed("PDF".into())));
         }
+    } else if text.len() > CREDENTIAL_MOST {
+        examination.note::<()>("file", Err(ProofError::Refused("too large")));
     } else if text.starts_with("eyJ") {
         examination.examined.kind = Kind::Jwt;
         examination.credential(jose::verify(text, &trust.credential_keys));
     } else if text.starts_with('{') {
         examination.examined.kind = Kind::Json;
-        let read = serde_json::from_str(text).map_err(|error| ProofError::Malformed(error.to_string()));
-        examination.credential(read.and_then(|read: Value| integrity::verify(&read, &trust.proof_keys)));
+        let read = serde_json::from_str::<Unambiguous>(text).map_err(|error| ProofError::Malformed(error.to_string()));
+        examination.credential(read.and_then(|read| integrity::verify(&read.0, &trust.proof_keys)));
     } else {
         examination.note::<()>("file", Err(ProofError::Refused("neither a PDF nor a credential")));
     }

@@ -11,12 +11,14 @@ use serde_json::{Value, json};
 use chrono::{DateTime, Utc};
 
 /// The settings of [`Keys`]: everything in PEM.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct KeySettings {
     /// The key that signs PDFs (P-256, PKCS#8).
     pub signer_key: String,
     /// Its certificate, and those between it and the root.
     pub signer_certificates: String,
+    /// Certificates that signed PDFs before.
+    pub former_signer_certificates: Vec<String>,
     /// The authorities that our documents hang on, the ones of before among them.
     pub roots: String,
     /// The authorities that time-stamps hang on; empty when there are none.
@@ -31,6 +33,12 @@ pub struct KeySettings {
     pub former_proof_keys: Vec<String>,
 }
 
+impl std::fmt::Debug for KeySettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeySettings").finish_non_exhaustive()
+    }
+}
+
 /// Everything that signs.
 pub struct Keys {
     /// Signs PDFs.
@@ -41,6 +49,11 @@ pub struct Keys {
     /// Our origin, without a slash at its end.
     site: String,
     did: String,
+}
+
+/// Where a key is found by itself: badges name it so.
+fn key_url(site: &str, key: &jose::VerifyingKey) -> String {
+    format!("{site}/.well-known/keys/{}", key.thumbprint())
 }
 
 /// `did:web` of an origin: its host, the port's colon written as `%3A`.
@@ -67,11 +80,19 @@ impl Keys {
         for pem in &settings.former_proof_keys {
             proofs.push(integrity::VerifyingKey::from_pem(pem)?);
         }
+        let mut signers: Vec<Certificate> = signer.certificates().first().cloned().into_iter().collect();
+        for pem in &settings.former_signer_certificates {
+            signers.extend(path::certificates(pem)?.into_iter().next());
+        }
         let stamps = settings.stamp_roots.trim();
         let trust = Trust {
+            signers,
             roots: path::certificates(&settings.roots)?,
             stamp_roots: if stamps.is_empty() { Vec::new() } else { path::certificates(stamps)? },
-            credential_keys: credentials.into_iter().map(|key| (format!("{did}#{}", key.thumbprint()), key)).collect(),
+            credential_keys: credentials
+                .into_iter()
+                .flat_map(|key| [(format!("{did}#{}", key.thumbprint()), key), (key_url(site, &key), key)])
+                .collect(),
             proof_keys: proofs.into_iter().map(|key| (format!("{did}#{}", key.multikey()), key)).collect(),
         };
         Ok(Self { signer: Arc::new(signer), credential, proof, trust, site: site.to_owned(), did })
@@ -92,6 +113,22 @@ impl Keys {
         format!("{}#{}", self.did, self.credential.public().thumbprint())
     }
 
+    /// The same by its address.
+    pub fn key_url(&self) -> String {
+        key_url(&self.site, &self.credential.public())
+    }
+
+    /// The JWK of the key with this thumbprint, retired ones too.
+    pub fn jwk(&self, thumbprint: &str) -> Option<Value> {
+        let wanted = format!("{}/.well-known/keys/{thumbprint}", self.site);
+        self.trust.credential_keys.iter().find(|(name, _)| *name == wanted).map(|(name, key)| key.jwk(name))
+    }
+
+    /// When something of this instant is said to be signed: not before the certificate was there that signs it.
+    pub fn signing_time(&self, at: DateTime<Utc>) -> DateTime<Utc> {
+        self.signer.certificates().first().map_or(at, |mine| at.max(path::not_before(mine)))
+    }
+
     /// The address of the key that makes embedded proofs now.
     pub fn proof_method(&self) -> String {
         format!("{}#{}", self.did, self.proof.public().multikey())
@@ -109,19 +146,15 @@ impl Keys {
 
     /// `/.well-known/did.json` (did:web): all keys, retired ones too, for what they signed goes on to hold.
     pub fn did_document(&self) -> Value {
-        let credentials = self.trust.credential_keys.iter().map(
+        let named = || self.trust.credential_keys.iter().filter(|(id, _)| id.starts_with("did:"));
+        let credentials = named().map(
             |(id, key)| json!({"id": id, "type": "JsonWebKey", "controller": self.did, "publicKeyJwk": key.jwk(id)}),
         );
-        let proofs = self.trust.proof_keys.iter().map(|(id, key)| {
-            json!({"id": id, "type": "Multikey", "controller": self.did, "publicKeyMultibase": key.multikey()})
-        });
-        let ids: Vec<&String> = self
-            .trust
-            .credential_keys
-            .iter()
-            .map(|(id, _)| id)
-            .chain(self.trust.proof_keys.iter().map(|(id, _)| id))
-            .collect();
+        let proofs = self.trust.proof_keys.iter().map(
+            |(id, key)| json!({"id": id, "type": "Multikey", "controller": self.did, "publicKeyMultibase": key.multikey()}),
+        );
+        let ids: Vec<&String> =
+            named().map(|(id, _)| id).chain(self.trust.proof_keys.iter().map(|(id, _)| id)).collect();
         json!({
             "@context": ["https://www.w3.org/ns/did/v1", "https://w3id.org/security/jwk/v1", "https://w3id.org/security/multikey/v1"],
             "id": self.did,
@@ -139,6 +172,8 @@ impl Keys {
 /// What a verifier must trust to verify offline: authorities for PDFs and for time-stamps, keys of credentials and proofs.
 #[derive(Debug, Clone)]
 pub struct Trust {
+    /// The certificates that sign our PDFs, and those that did.
+    pub signers: Vec<Certificate>,
     /// The authorities that documents hang on.
     pub roots: Vec<Certificate>,
     /// The authorities that time-stamps hang on.
@@ -161,6 +196,7 @@ impl Trust {
     pub fn to_json(&self) -> Result<Value, ProofError> {
         let pem = |list: &[Certificate]| list.iter().map(path::to_pem).collect::<Result<Vec<_>, _>>();
         Ok(json!({
+            "signers": pem(&self.signers)?,
             "roots": pem(&self.roots)?,
             "timeStampRoots": pem(&self.stamp_roots)?,
             "jwks": self.jwks(),
@@ -196,6 +232,7 @@ impl Trust {
             proof_keys.push((text(&key, "id")?, integrity::VerifyingKey::from_multikey(&multikey)?));
         }
         Ok(Self {
+            signers: certificates("signers")?,
             roots: certificates("roots")?,
             stamp_roots: certificates("timeStampRoots")?,
             credential_keys,

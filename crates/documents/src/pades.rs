@@ -22,7 +22,9 @@ pub const FILE_MOST: usize = 8 * 1024 * 1024;
 const UNFOLDED_MOST: usize = 16 * 1024 * 1024;
 /// As wide as any place in a file that is looked at.
 const WIDE: i64 = 9_999_999_999;
-/// The media type of an attached credential, as it stands in the file.
+/// What an attached credential may unfold to, in bytes: ours have a few thousand.
+const CREDENTIAL_MOST: usize = 256 * 1024;
+/// The kind of signature.
 const SUB_FILTER: &[u8] = b"ETSI.CAdES.detached";
 
 fn pdf(error: impl std::fmt::Display) -> ProofError {
@@ -67,8 +69,8 @@ fn date(at: DateTime<Utc>) -> String {
     calendar::beijing(at).format("D:%Y%m%d%H%M%S+08'00'").to_string()
 }
 
-/// Appends a signature's dictionary with a gap of `reserved` bytes. The document is certified: what is added later can be
-/// validation data alone (DocMDP, P 2).
+/// Appends a signature's dictionary with a gap of `reserved` bytes. The document is certified (DocMDP, P 2): readers
+/// take what is drawn over it later for a change, and validation data can still be added.
 ///
 /// # Errors
 /// When the file is not as the press makes it.
@@ -164,15 +166,22 @@ impl Prepared {
     }
 }
 
-/// What a signed file says of itself, before any of it is believed.
+/// The signature of a file, found byte by byte: nothing of a file is interpreted before it is known to be ours, for what
+/// interprets PDF can be led astray by who wrote it.
 #[derive(Debug)]
-pub struct Opened {
+pub struct Sealed {
     /// SHA-256 of what is signed.
     pub digest: [u8; 32],
     /// The signature.
     pub signature: Vec<u8>,
+    gap: Range<usize>,
+}
+
+/// What a signed file says of itself.
+#[derive(Debug)]
+pub struct Said {
     /// When it says that it was signed.
-    pub said_at: DateTime<Utc>,
+    pub at: DateTime<Utc>,
     /// What it says that it is: the number of the document.
     pub reason: String,
     /// The attached credential.
@@ -221,7 +230,7 @@ impl<'a> Reader<'a> {
         let file = self.one(self.array(catalog, b"AF")?)?;
         let stream = self.at(self.dictionary(file, b"EF")?, b"F")?.as_stream().map_err(pdf)?;
         let bytes = if stream.dict.get(b"Filter").is_ok() {
-            stream.decompressed_content().map_err(pdf)?
+            stream.decompressed_content_with_limit(CREDENTIAL_MOST).map_err(pdf)?
         } else {
             stream.content.clone()
         };
@@ -234,14 +243,42 @@ fn instant(said: &str) -> Result<DateTime<Utc>, ProofError> {
     DateTime::parse_from_str(&plain, "%Y%m%d%H%M%S%z").map(|at| at.to_utc()).map_err(pdf)
 }
 
-/// Reads a signed file.
+/// Finds the signature of a file.
 ///
 /// # Errors
-/// `Malformed` when it is no signed PDF; `Refused` when its signature leaves some of it out.
-pub fn open(file: &[u8]) -> Result<Opened, ProofError> {
+/// `Refused` when there is none of the kind that is made here, or when it leaves some of the file out.
+pub fn sealed(file: &[u8]) -> Result<Sealed, ProofError> {
+    const NAME: &[u8] = b"/ByteRange";
     if file.len() > FILE_MOST {
         return Err(ProofError::Refused("too large"));
     }
+    let at = file.windows(NAME.len()).rposition(|window| window == NAME).ok_or(ProofError::Refused("no signature"))?;
+    let rest = file.get(at + NAME.len()..).unwrap_or_default();
+    let text = rest.get(..rest.len().min(80)).and_then(|head| head.split(|byte| *byte == b']').next());
+    let text = text.and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default().trim_start();
+    let range: Option<Vec<usize>> =
+        text.strip_prefix('[').map(|text| text.split_ascii_whitespace().map(str::parse).collect::<Result<_, _>>().unwrap_or_default());
+    let gap = match range.as_deref() {
+        Some([0, start, after, rest]) if after.checked_add(*rest) == Some(file.len()) && start < after => *start..*after,
+        _ => return Err(ProofError::Refused("signature does not cover the whole file")),
+    };
+    let refused = || ProofError::Refused("gap");
+    let inside = file.get(gap.clone()).ok_or_else(refused)?;
+    let hexadecimal = inside.strip_prefix(b"<").and_then(|inside| inside.strip_suffix(b">")).ok_or_else(refused)?;
+    let said = hex::decode(hexadecimal).map_err(|_| refused())?;
+    // DER says how long it is; the rest of the gap is zeros.
+    let der = der_length(&said).and_then(|length| said.get(..length)).ok_or_else(refused)?;
+    if filled(der, gap.len()).as_deref() != Some(inside) {
+        return Err(refused());
+    }
+    Ok(Sealed { digest: digest(file, &gap).ok_or_else(refused)?, signature: der.to_vec(), gap })
+}
+
+/// Reads what a file says, once its signature is known to be ours.
+///
+/// # Errors
+/// `Malformed` when it is no PDF as it is made here; `Refused` when its signature is another than was found.
+pub fn said(file: &[u8], sealed: &Sealed) -> Result<Said, ProofError> {
     let options = LoadOptions { max_decompressed_size: Some(UNFOLDED_MOST), ..LoadOptions::default() };
     let document = Document::load_mem_with_options(file, options).map_err(pdf)?;
     let reader = Reader(&document);
@@ -255,25 +292,11 @@ pub fn open(file: &[u8]) -> Result<Opened, ProofError> {
     }
     let place = |object: &Object| object.as_i64().ok().and_then(|place| usize::try_from(place).ok());
     let range: Vec<usize> = reader.array(signature, b"ByteRange")?.iter().filter_map(place).collect();
-    let whole = match range.as_slice() {
-        [0, start, after, rest] if after.checked_add(*rest) == Some(file.len()) && start < after => {
-            Some(*start..*after)
-        }
-        _ => None,
-    };
-    let gap = whole.ok_or(ProofError::Refused("signature does not cover the whole file"))?;
-    let inside = file.get(gap.clone()).ok_or_else(|| pdf("gap"))?;
-    let said = reader.at(signature, b"Contents")?.as_str().map_err(pdf)?;
-    // DER says how long it is; the rest of the gap is zeros.
-    let length = der_length(said).ok_or(ProofError::Refused("gap"))?;
-    let der = said.get(..length).ok_or(ProofError::Refused("gap"))?;
-    if filled(der, gap.len()).as_deref() != Some(inside) {
-        return Err(ProofError::Refused("gap"));
+    if range != [0, sealed.gap.start, sealed.gap.end, file.len() - sealed.gap.end] {
+        return Err(ProofError::Refused("another signature"));
     }
-    Ok(Opened {
-        digest: digest(file, &gap).ok_or_else(|| pdf("gap"))?,
-        signature: der.to_vec(),
-        said_at: instant(&reader.text(signature, b"M")?)?,
+    Ok(Said {
+        at: instant(&reader.text(signature, b"M")?)?,
         reason: reader.text(signature, b"Reason")?,
         credential: reader.attachment(catalog)?,
     })

@@ -49,6 +49,16 @@ pub struct Press {
     standards: PdfStandards,
 }
 
+/// All texts of a value, one after the other.
+fn texts(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(all) => all.iter().map(texts).collect(),
+        serde_json::Value::Object(all) => all.values().map(texts).collect(),
+        _ => String::new(),
+    }
+}
+
 fn file(path: &str) -> Result<FileId, PressError> {
     let path = VirtualPath::new(path).map_err(|error| PressError::Setup(error.to_string()))?;
     Ok(RootedPath::new(VirtualRoot::Project, path).intern())
@@ -94,9 +104,10 @@ impl Press {
 
     fn prints(&self, character: char) -> bool {
         let forbidden = matches!(character, '\0' | '\u{FEFF}' | '\u{FFFE}' | '\u{E000}'..='\u{F8FF}'
-            | '\u{202A}'..='\u{202E}' | '\u{F0000}'..='\u{FFFFD}' | '\u{100000}'..='\u{10FFFD}');
+            | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{F0000}'..='\u{FFFFD}' | '\u{100000}'..='\u{10FFFD}');
         let code = u32::from(character);
         !forbidden
+            && !(character.is_control() && !matches!(character, '\n' | '\t'))
             && (character.is_whitespace()
                 || is_default_ignorable(character)
                 || self.fonts.iter().any(|font| font.info().coverage.contains(code)))
@@ -107,8 +118,10 @@ impl Press {
     /// # Errors
     /// [`PressError`]; warnings count as errors, for they mean dropped text.
     pub fn print<T: Serialize>(&self, sheet: &Sheet<'_>, data: &T) -> Result<Printed, PressError> {
-        let json = serde_json::to_string(data)?;
-        let unprintable = self.unprintable(&json);
+        let read = serde_json::to_value(data)?;
+        let json = read.to_string();
+        // In the texts themselves: JSON writes some characters as others.
+        let unprintable = self.unprintable(&texts(&read));
         if !unprintable.is_empty() {
             return Err(PressError::Unprintable(unprintable));
         }

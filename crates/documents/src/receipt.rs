@@ -109,7 +109,7 @@ impl Cashbook {
         let jwt = self.keys.sign(&credential::receipt(&self.keys, facts))?;
         let sheet = Sheet { ident: &facts.order, qr: qr_svg(&facts.verify)?, credential: jwt };
         let printed = self.press.print(&sheet, &data)?.pdf;
-        let at = facts.refunded_at.unwrap_or(facts.paid_at);
+        let at = self.keys.signing_time(facts.refunded_at.unwrap_or(facts.paid_at));
         draft(&self.keys, printed, Says { name: AUTHORITY_ZH, reason: &facts.order, at }, RESERVED)?.finish(None)
     }
 }

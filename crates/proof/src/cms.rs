@@ -1,8 +1,9 @@
 //! CMS SignedData (RFC 5652) as CAdES wants it in a PDF (ETSI EN 319 122-1, 319 142-1): one signer, SHA-256, the signer's
 //! certificate bound by signing-certificate-v2 (RFC 5035), no signing-time; a time-stamp as an unsigned attribute.
 //!
-//! What is read is read strictly: whatever the signature does not cover must have the one form that is written here, so
-//! that no byte can be changed unseen.
+//! What is read is read strictly: whatever the signature does not cover must have the one form that is written here
+//! ([`Message::is_plain`]), so that no byte can be changed unseen. A time-stamp is covered by its authority's signature and by
+//! nothing of ours: it can be taken out of a file, and a later one be put in; that is seen by whoever knows the file's hash.
 
 use ::cms::cert::{CertificateChoices, IssuerAndSerialNumber};
 use ::cms::content_info::{CmsVersion, ContentInfo};
@@ -95,8 +96,9 @@ impl Signer for KeyFile {
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ProofError> {
+        // Of the two values that hold, the lower one: nobody can put the other in its place unseen.
         let signature: p256::ecdsa::Signature = self.key.sign(message);
-        Ok(signature.to_der().as_bytes().to_vec())
+        Ok(signature.normalize_s().to_der().as_bytes().to_vec())
     }
 }
 
@@ -194,6 +196,10 @@ impl Message {
             return Err(ProofError::Malformed("not SignedData".into()));
         }
         let data: SignedData = outer.content.decode_as()?;
+        let certificates = data.certificates.as_ref().map_or(&[][..], |set| set.0.as_slice());
+        if certificates.iter().enumerate().any(|(at, one)| certificates.iter().skip(at + 1).any(|other| other == one)) {
+            return Err(ProofError::Malformed("a certificate twice".into()));
+        }
         match data.signer_infos.0.as_slice() {
             [info] => Ok(Self { info: info.clone(), data }),
             _ => Err(ProofError::Malformed("not one signer".into())),
@@ -207,6 +213,15 @@ impl Message {
     pub fn to_der(&self) -> Result<Vec<u8>, ProofError> {
         let content = Any::from_der(&self.data.to_der()?)?;
         Ok(ContentInfo { content_type: SIGNED_DATA, content }.to_der()?)
+    }
+
+    /// Whether it is in the one form in which [`sign`] writes, where others have a choice: of two signatures that hold the
+    /// lower one, no parameters of the digest.
+    pub fn is_plain(&self) -> bool {
+        let lower = self.info.signature_algorithm.oid != path::ECDSA_SHA256
+            || p256::ecdsa::Signature::from_der(self.signature())
+                .is_ok_and(|signature| signature.normalize_s() == signature);
+        lower && self.info.digest_alg == sha256()
     }
 
     /// The signature alone: what a time-stamp is about.
@@ -226,6 +241,13 @@ impl Message {
         self.info.unsigned_attrs = Some(SetOfVec::try_from(vec![attribute])?);
         self.data.signer_infos = SignerInfos::try_from(vec![self.info.clone()])?;
         Ok(self)
+    }
+
+    /// The same without certificates, for whoever has them already.
+    #[must_use]
+    pub fn without_certificates(mut self) -> Self {
+        self.data.certificates = None;
+        self
     }
 
     /// The time-stamp token, if there is one and nothing else beside it.

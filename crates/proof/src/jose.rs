@@ -13,6 +13,8 @@ use crate::ProofError;
 /// Media type of a credential in this form, and `typ` of its header without `application/`.
 pub const VC_JWT: &str = "application/vc+jwt";
 const TYPE: &str = "vc+jwt";
+/// `typ` of a badge (Open Badges 3.0, "Create the JOSE Header": no other value, and no further headers).
+const BADGE_TYPE: &str = "JWT";
 const ALGORITHM: &str = "ES256";
 
 /// A P-256 key that signs.
@@ -38,7 +40,7 @@ impl SigningKey {
     /// A signature in DER.
     pub fn sign_der(&self, message: &[u8]) -> Vec<u8> {
         let signature: Signature = self.key.sign(message);
-        signature.to_der().as_bytes().to_vec()
+        signature.normalize_s().to_der().as_bytes().to_vec()
     }
 
     /// The payload, signed: `kid` names the key, the type is [`VC_JWT`].
@@ -46,12 +48,23 @@ impl SigningKey {
     /// # Errors
     /// When the payload can't be written.
     pub fn sign(&self, kid: &str, payload: &Value) -> Result<String, ProofError> {
-        let header = json!({"alg": ALGORITHM, "typ": TYPE, "cty": "vc", "kid": kid});
+        self.compact(&json!({"alg": ALGORITHM, "typ": TYPE, "cty": "vc", "kid": kid}), payload)
+    }
+
+    /// The payload of a badge, signed, with the headers that Open Badges 3.0 allows; `kid` is where the key is found.
+    ///
+    /// # Errors
+    /// When the payload can't be written.
+    pub fn sign_badge(&self, kid: &str, payload: &Value) -> Result<String, ProofError> {
+        self.compact(&json!({"alg": ALGORITHM, "typ": BADGE_TYPE, "kid": kid}), payload)
+    }
+
+    fn compact(&self, header: &Value, payload: &Value) -> Result<String, ProofError> {
         let encode = |value: &Value| serde_json::to_vec(value).map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
         let malformed = |error: serde_json::Error| ProofError::Malformed(error.to_string());
-        let signed = format!("{}.{}", encode(&header).map_err(malformed)?, encode(payload).map_err(malformed)?);
+        let signed = format!("{}.{}", encode(header).map_err(malformed)?, encode(payload).map_err(malformed)?);
         let signature: Signature = self.key.sign(signed.as_bytes());
-        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes())))
+        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.normalize_s().to_bytes())))
     }
 }
 
@@ -143,12 +156,15 @@ pub fn verify(jwt: &str, keys: &[(String, VerifyingKey)]) -> Result<Value, Proof
     if said("alg") != ALGORITHM || read.contains_key("crit") {
         return Err(ProofError::Refused("algorithm"));
     }
-    if said("typ") != TYPE {
+    if ![TYPE, BADGE_TYPE].contains(&said("typ")) {
         return Err(ProofError::Refused("type"));
     }
     let key = keys.iter().find(|(kid, _)| kid == said("kid")).ok_or(ProofError::Refused("unknown key"))?;
     let bytes = URL_SAFE_NO_PAD.decode(signature).map_err(|_| ProofError::Malformed("base64url".into()))?;
     let signature = Signature::from_slice(&bytes).map_err(|_| ProofError::Refused("signature"))?;
+    if signature.normalize_s() != signature {
+        return Err(ProofError::Refused("signature"));
+    }
     let signed = format!("{header}.{payload}");
     key.1.raw().verify(signed.as_bytes(), &signature).map_err(|_| ProofError::Refused("signature"))?;
     Ok(Value::Object(object(payload)?))

@@ -99,7 +99,28 @@ fn signed_by(certificate: &Certificate, authority: &Certificate) -> Result<(), P
     signature_holds(theirs.subject_public_key_info(), mine.signature(), &mine.to_der()?, signature)
 }
 
-/// Whether `signer` hangs on one of `roots`, over `others` alone, at an instant; every one of `others` must be of use.
+/// Extensions that may be critical, for they are looked at here.
+const UNDERSTOOD: [ObjectIdentifier; 3] = [
+    ObjectIdentifier::new_unwrap("2.5.29.15"),
+    ObjectIdentifier::new_unwrap("2.5.29.19"),
+    ObjectIdentifier::new_unwrap("2.5.29.37"),
+];
+
+/// Whether nothing critical stands in it that is not looked at (RFC 5280 §4.2).
+fn understood(certificate: &Certificate) -> bool {
+    let extensions = certificate.tbs_certificate().extensions();
+    extensions.is_none_or(|all| all.iter().all(|each| !each.critical || UNDERSTOOD.contains(&each.extn_id)))
+}
+
+/// Whether an authority may stand above so many others (pathLenConstraint).
+fn allows(authority: &Certificate, beneath: usize) -> bool {
+    let constraints = authority.tbs_certificate().get_extension::<BasicConstraints>().ok().flatten();
+    let most = constraints.and_then(|(_, constraints)| constraints.path_len_constraint);
+    most.is_none_or(|most| beneath <= usize::from(most))
+}
+
+/// Whether `signer` hangs on one of `roots`, over `others` alone, at an instant; every one of `others` must be of use, a
+/// root among them is let pass.
 ///
 /// # Errors
 /// `Refused`, saying what does not hold: `untrusted`, `expired`, `usage`, `stray certificate` among them.
@@ -113,24 +134,38 @@ pub fn trusted(
     if !usage.is_some_and(|(_, usage)| usage.digital_signature() || usage.non_repudiation()) {
         return Err(ProofError::Refused("usage"));
     }
-    let mut left: Vec<&Certificate> = others.iter().filter(|other| *other != signer).collect();
+    let mut left: Vec<&Certificate> = others.iter().filter(|other| !roots.contains(other)).collect();
     let mut at_hand = signer;
     let mut expired = false;
-    for _ in 0..STEPS_MOST {
+    for beneath in 0..STEPS_MOST {
         expired |= !valid_at(at_hand, at);
-        if let Some(root) = roots.iter().find(|root| *root == at_hand || signed_by(at_hand, root).is_ok()) {
-            left.retain(|other| *other != root);
+        if !understood(at_hand) {
+            return Err(ProofError::Refused("unknown extension"));
+        }
+        let above: Vec<&Certificate> = roots
+            .iter()
+            .filter(|root| *root == at_hand || signed_by(at_hand, root).is_ok() && allows(root, beneath))
+            .collect();
+        if !above.is_empty() {
             if !left.is_empty() {
                 return Err(ProofError::Refused("stray certificate"));
             }
-            return if expired || !valid_at(root, at) { Err(ProofError::Refused("expired")) } else { Ok(()) };
+            // A root may have been renewed under its name and key: one that was good then is enough.
+            let good = !expired && above.iter().any(|root| valid_at(root, at));
+            return if good { Ok(()) } else { Err(ProofError::Refused("expired")) };
         }
-        let Some(place) = left.iter().position(|other| signed_by(at_hand, other).is_ok()) else {
-            return Err(ProofError::Refused("untrusted"));
-        };
+        let next = left.iter().position(|other| signed_by(at_hand, other).is_ok() && allows(other, beneath));
+        let Some(place) = next else { return Err(ProofError::Refused("untrusted")) };
         at_hand = left.swap_remove(place);
     }
     Err(ProofError::Refused("untrusted"))
+}
+
+/// From when on a certificate is valid.
+pub fn not_before(certificate: &Certificate) -> DateTime<Utc> {
+    let time = certificate.tbs_certificate().validity().not_before;
+    let seconds = i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
+    DateTime::from_timestamp(seconds, 0).unwrap_or_default()
 }
 
 /// Whether a certificate is for time-stamps, and for nothing else (RFC 3161 §2.3).

@@ -152,6 +152,7 @@ pub fn reply(
     let refused = || Ok(vec![vec![REJECTED]].to_der()?);
     let Ok(question) = Question::from_der(question) else { return refused() };
     if question.version != 1
+        || question.policy.is_some_and(|wanted| wanted.to_string() != policy)
         || question.imprint.algorithm.oid != SHA256
         || question.imprint.digest.as_bytes().len() != 32
         || question.extensions.is_some()
@@ -171,7 +172,8 @@ pub fn reply(
         authority: None,
         extensions: None,
     };
-    let token = cms::sign(Content::Held(INFO, &info.to_der()?), signer)?.to_der()?;
+    let token = cms::sign(Content::Held(INFO, &info.to_der()?), signer)?;
+    let token = if question.certificates { token } else { token.without_certificates() }.to_der()?;
     let status = Any::from_der(&vec![0_u8].to_der()?)?;
     Ok(vec![status, Any::from_der(&token)?].to_der()?)
 }
@@ -202,6 +204,9 @@ pub fn verify(token: &[u8], message: &[u8], roots: &[Certificate]) -> Result<Sta
     let token = Message::parse(token)?;
     let held = token.held(INFO)?;
     let info = Info::from_der(&held)?;
+    if info.version != 1 {
+        return Err(ProofError::Refused("version"));
+    }
     if info.imprint.algorithm.oid != SHA256 || info.imprint.digest.as_bytes() != Sha256::digest(message).as_slice() {
         return Err(ProofError::Refused("time-stamp of something else"));
     }

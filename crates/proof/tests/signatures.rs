@@ -114,7 +114,7 @@ fn a_credential_holds_under_its_own_key_and_algorithm_alone() {
     for header in [
         r#"{"alg":"none","typ":"vc+jwt","kid":"did:web:a#1"}"#,
         r#"{"alg":"HS256","typ":"vc+jwt","kid":"did:web:a#1"}"#,
-        r#"{"alg":"ES256","typ":"JWT","kid":"did:web:a#1"}"#,
+        r#"{"alg":"ES256","typ":"vc+sd-jwt","kid":"did:web:a#1"}"#,
         r#"{"alg":"ES256","typ":"vc+jwt","kid":"did:web:b#1"}"#,
         r#"{"alg":"ES256","typ":"vc+jwt","kid":"did:web:a#1","crit":["b64"],"b64":false}"#,
     ] {

@@ -263,9 +263,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Verify { files, trust, config }) => {
             proofs::verify(&cli, files, trust.as_deref(), config.as_deref())
         }
-        Some(Command::VerifyLog { config, site, kept, trust }) => match site {
+        Some(Command::VerifyLog { config, files, site, kept, trust }) => match site {
             Some(site) => proofs::verify_log_of(site, kept.as_deref(), trust.as_deref()).await,
-            None => proofs::verify_log(&cli, config.as_deref()),
+            None => proofs::verify_log(&cli, config.as_deref(), *files),
         },
         Some(Command::Invite { config, user, name, roles }) => {
             commands::invite(&cli, config.as_deref(), user, name, roles)
@@ -361,6 +361,11 @@ pub fn parts(config: &Config) -> anyhow::Result<Parts> {
         documents: KeySettings {
             signer_key: read(&signing.signer_key)?,
             signer_certificates: read(&signing.signer_certificates)?,
+            former_signer_certificates: signing
+                .former_signer_certificates
+                .iter()
+                .map(&read)
+                .collect::<Result<_, _>>()?,
             roots: read(&signing.roots)?,
             stamp_roots: signing.time_stamp_roots.as_ref().map(&read).transpose()?.unwrap_or_default(),
             credential_key: read(&signing.credential_key)?,

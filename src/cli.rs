@@ -115,6 +115,9 @@ pub enum Command {
         /// The file with the settings; without it, the demo's folder.
         #[arg(long)]
         config: Option<PathBuf>,
+        /// Opens each file, too, and compares what it says with its row; takes some milliseconds a file.
+        #[arg(long, conflicts_with = "site")]
+        files: bool,
         /// The site whose log is fetched, such as `https://renzheng.example`.
         #[arg(long, conflicts_with = "config")]
         site: Option<String>,

@@ -151,6 +151,9 @@ pub struct DocumentsConfig {
     pub signer_key: PathBuf,
     /// File with its certificate, and those between it and the root.
     pub signer_certificates: PathBuf,
+    /// Files with certificates that signed PDFs before. Optional.
+    #[serde(default)]
+    pub former_signer_certificates: Vec<PathBuf>,
     /// File with the authorities that our documents hang on, the ones of before among them.
     pub roots: PathBuf,
     /// Address of the time-stamp authority. Optional, together with its roots.
@@ -217,9 +220,19 @@ impl Config {
         if self.sms.key_secret == sandbox::SMS_KEY_SECRET {
             return Err(ConfigError::DemoSecret("sms.key_secret"));
         }
+        // Its key is known to everybody, wherever in a file it stands.
+        let trusts_demo = |path: &Path| {
+            let demo = proof::path::certificates(sandbox::DOCUMENT_ROOT_PEM).unwrap_or_default();
+            proof::path::certificates(&read(path)).is_ok_and(|all| all.iter().any(|root| demo.contains(root)))
+        };
+        if trusts_demo(&self.documents.roots) {
+            return Err(ConfigError::DemoSecret("documents.roots"));
+        }
+        if self.documents.time_stamp_roots.as_ref().is_some_and(|path| trusts_demo(path)) {
+            return Err(ConfigError::DemoSecret("documents.time_stamp_roots"));
+        }
         let keys = [
             ("documents.signer_key", &self.documents.signer_key, sandbox::DOCUMENT_SIGNER_KEY),
-            ("documents.roots", &self.documents.roots, sandbox::DOCUMENT_ROOT_PEM),
             ("documents.credential_key", &self.documents.credential_key, sandbox::CREDENTIAL_KEY),
             ("documents.proof_key", &self.documents.proof_key, sandbox::PROOF_KEY),
         ];

@@ -231,6 +231,7 @@ pub fn document_keys() -> KeySettings {
     KeySettings {
         signer_key: sandbox::DOCUMENT_SIGNER_KEY.into(),
         signer_certificates: sandbox::DOCUMENT_SIGNER_PEM.into(),
+        former_signer_certificates: Vec::new(),
         roots: sandbox::DOCUMENT_ROOT_PEM.into(),
         stamp_roots: sandbox::DOCUMENT_ROOT_PEM.into(),
         credential_key: sandbox::CREDENTIAL_KEY.into(),

@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use documents::{Examined, FILE_MOST, Trust, examine};
+use documents::{Examined, FILE_MOST, Keys as DocumentKeys, Trust, examine};
 use domain::person::Language;
 use locales::Texts;
 use proof::ProofError;
 use proof::merkle::{self, Hash, Nodes, SignedHead};
 use serde_json::Value;
-use store::LogTrouble;
+use store::{LogTrouble, Store};
 
 use crate::boot;
 use crate::cli::Cli;
 use crate::commands::{open, parts, say};
+use crate::demo;
 use crate::public::log::{ENTRIES_MOST, head_from_json, head_json};
 
 fn read_trust(path: &Path) -> anyhow::Result<Trust> {
@@ -28,9 +29,22 @@ fn read_trust(path: &Path) -> anyhow::Result<Trust> {
 /// # Errors
 /// When one of them does not hold: then the process fails.
 pub fn verify(cli: &Cli, files: &[PathBuf], trust: Option<&Path>, config: Option<&Path>) -> anyhow::Result<()> {
-    let trust = match trust {
-        Some(path) => read_trust(path)?,
-        None => boot::document_keys(&parts(cli, config)?)?.trust().clone(),
+    let trust = match (trust, config) {
+        (Some(path), _) => {
+            say(&format!("trusting what {} says", path.display()))?;
+            read_trust(path)?
+        }
+        (None, Some(config)) => {
+            say("trusting the keys of the settings")?;
+            boot::document_keys(&parts(cli, Some(config))?)?.trust().clone()
+        }
+        (None, None) => {
+            say(
+                "trusting the demo's keys, which everybody knows: it proves nothing outside of the demo (see --trust)",
+            )?;
+            let site = format!("http://127.0.0.1:{}", cli.port);
+            DocumentKeys::new(&site, &demo::document_keys())?.trust().clone()
+        }
     };
     let mut failed = 0;
     for file in files {
@@ -79,7 +93,7 @@ fn tell(file: &Path, examined: &Examined) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When something does not hold: then the process fails.
-pub fn verify_log(cli: &Cli, config: Option<&Path>) -> anyhow::Result<()> {
+pub fn verify_log(cli: &Cli, config: Option<&Path>, files: bool) -> anyhow::Result<()> {
     let (parts, store) = open(cli, config)?;
     let keys = boot::document_keys(&parts)?;
     let held = |head: &SignedHead| head.holds(keys.trust().credential_keys.iter().map(|(_, key)| key));
@@ -94,7 +108,43 @@ pub fn verify_log(cli: &Cli, config: Option<&Path>) -> anyhow::Result<()> {
     if !troubles.is_empty() {
         bail!("the log of documents does not hold");
     }
-    say(&format!("{size} entries: each hash, each signed head and each document holds"))
+    say(&format!("{size} entries: each hash, each signed head and each document holds"))?;
+    if files { verify_files(&store, keys.trust()) } else { Ok(()) }
+}
+
+/// Opens each file that was issued, and compares what it says with the rows by which the public is answered.
+fn verify_files(store: &Store, trust: &Trust) -> anyhow::Result<()> {
+    let (mut after, mut opened, mut wrong) = (None, 0, 0);
+    loop {
+        let page = store.documents_after(after, 200)?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.certificate.id);
+        for found in page {
+            let Some(hash) = &found.certificate.document else { continue };
+            let examined = examine(&store.blobs().get(store.keys(), hash)?, trust);
+            let applicant = store.load_applicant(found.applicant)?;
+            let application = applicant.application(found.application)?;
+            let said = |name: &str| domain::form::text(&application.credential, name);
+            let read =
+                |path: &str| examined.credential.as_ref().and_then(|read| read.pointer(path)).and_then(Value::as_str);
+            let same = read("/credentialSubject/name") == Some(applicant.account.name.as_str())
+                && read("/credentialSubject/authentication/number") == found.certificate.number.as_deref()
+                && read("/credentialSubject/authentication/institution") == Some(said("institution"))
+                && read("/credentialSubject/authentication/credentialName") == Some(said("credential_name"))
+                && read("/credentialSubject/authentication/outcome") == Some(found.certificate.outcome.code())
+                && read("/id").is_some_and(|id| id.ends_with(&found.certificate.token));
+            opened += 1;
+            if !same {
+                wrong += 1;
+                let number = found.certificate.number.as_deref().unwrap_or_default();
+                say(&format!("the file of {number} does not say what its row says, or is not signed"))?;
+            }
+        }
+    }
+    if wrong > 0 {
+        bail!("{wrong} of {opened} files are not what their rows say");
+    }
+    say(&format!("{opened} files, each of them signed, and each says what its row says"))
 }
 
 /// The right edge of a tree that grows entry by entry.
@@ -137,7 +187,10 @@ pub async fn verify_log_of(origin: &str, kept: Option<&Path>, trust: Option<&Pat
     let site = Site { http, origin: origin.trim_end_matches('/').to_owned() };
     let trust = match trust {
         Some(path) => read_trust(path)?,
-        None => Trust::from_json(&site.get("/.well-known/renzheng-trust.json").await?)?,
+        None => {
+            say("the site's own word is taken for its keys: keep them, and name them with --trust the next time")?;
+            Trust::from_json(&site.get("/.well-known/renzheng-trust.json").await?)?
+        }
     };
     let said = site.get("/log/v1/get-sth").await?;
     let head = head_from_json(&said).context("the head of the log can't be read")?;

@@ -20,8 +20,8 @@ async fn staff(outside: &Outside, server: &Server, user: &str) -> Visitor {
     officer
 }
 
-/// A case decided with this outcome; gives back the applicant and the path of the case. The document is on its way.
-async fn decided(outside: &Outside, server: &Server, person: &Person, outcome: &str) -> (Visitor, String) {
+/// A case with a proposal of this outcome; gives back the applicant and the path of the case.
+async fn proposed(outside: &Outside, server: &Server, person: &Person, outcome: &str) -> (Visitor, String) {
     let mut visitor = Visitor::new(&server.site);
     let app = visitor.paid_by(outside, person).await;
     let case = app.replace("/apply/", "/staff/case/");
@@ -32,9 +32,16 @@ async fn decided(outside: &Outside, server: &Server, person: &Person, outcome: &
         propose.push(("reason", "cannot-verify"));
     }
     assert_eq!(evaluator.act(&case, &propose).await.status, 303);
-    let mut approver = staff(outside, server, "approver").await;
-    assert_eq!(approver.act(&case, &[("act", "approve")]).await.status, 303);
     (visitor, app.replace("/apply/", "/case/"))
+}
+
+/// The same decided. The document is on its way.
+async fn decided(outside: &Outside, server: &Server, person: &Person, outcome: &str) -> (Visitor, String) {
+    let (visitor, mine) = proposed(outside, server, person, outcome).await;
+    let mut approver = staff(outside, server, "approver").await;
+    let case = mine.replace("/case/", "/staff/case/");
+    assert_eq!(approver.act(&case, &[("act", "approve")]).await.status, 303);
+    (visitor, mine)
 }
 
 /// The token of the newest document of a case.
@@ -147,6 +154,8 @@ async fn r2_16_readers_that_are_not_ours_verify_certificate_credential_badge_and
         let (status, answer) = by_file(&server.site, name, std::fs::read(path).unwrap()).await;
         assert_eq!((status, answer["state"].as_str().unwrap()), (200, "valid"), "{name}: {answer}");
     }
+    let (good, told) = renzheng(&server, &["--port", server.site.rsplit(':').next().unwrap(), "verify-log", "--files"]);
+    assert!(good && told.contains("1 files, each of them signed"), "{told}");
     // The receipt.
     let payments = visitor.get("/payments").await.body;
     let order = payments.split("href=\"/payments/").nth(1).unwrap().split('"').next().unwrap().to_owned();
@@ -218,6 +227,10 @@ async fn r2_16_a_wrong_name_looks_like_no_document_and_no_file_is_too_strange() 
     let answer = asked.form(&[("verify_number", number.as_str()), ("verify_name", "样张三")]).send().await.unwrap();
     let answer: Value = answer.json().await.unwrap();
     assert_eq!(answer["state"], "valid", "{answer}");
+    // A page of somebody else's may not ask through its visitors.
+    let foreign = reqwest::Client::new().post(format!("{}/verify", server.site)).header("Accept", "application/json");
+    let foreign = foreign.header("Origin", "https://evil.example").form(&[("verify_number", number.as_str())]);
+    assert_eq!(foreign.send().await.unwrap().status(), 403);
     // A browser's form needs its token.
     let forged =
         reqwest::Client::new().post(format!("{}/verify/file", server.site)).multipart(reqwest::multipart::Form::new());
@@ -276,6 +289,16 @@ async fn r4_5_what_is_replaced_is_told_by_page_list_and_log_and_the_log_goes_on_
             && headers["cache-control"] == "public, max-age=300"
     );
 
+    // Shown by a link it is no certificate either.
+    let id = visitor.get(&format!("{mine}/share")).await.hidden("id");
+    visitor.post(&format!("{mine}/share"), &[("id", &id), ("share_label", "样例公司"), ("share_days", "90")]).await;
+    let page = visitor.get(&format!("{mine}/share")).await.body;
+    let link = format!("/shared/{}", page.split("href=\"/shared/").nth(1).unwrap().split('"').next().unwrap());
+    let mut employer = Visitor::new(&server.site);
+    employer.get(&link).await;
+    let shown = employer.post(&link, &[("share_looker", "样例公司 王五")]).await.body;
+    assert!(shown.contains("暂不认证通知单属实") && !shown.contains("verdict-valid"));
+
     // A review brings a certificate in its place.
     let to = format!("{mine}/review");
     assert_eq!(visitor.post(&to, &[("act", "begin")]).await.status, 303);
@@ -292,6 +315,10 @@ async fn r4_5_what_is_replaced_is_told_by_page_list_and_log_and_the_log_goes_on_
     visitor.until(&mine, "RC20").await;
     let new = token(&mut visitor, &mine).await;
     assert_ne!(new, old);
+    assert!(
+        visitor.get(&format!("{mine}/share")).await.body.contains(&link),
+        "an old link is still seen and can be ended"
+    );
     let (_, answer) = json(&server.site, &format!("/verify/{old}")).await;
     assert_eq!(answer["state"], "superseded");
     let (_, answer) = by_file(&server.site, "old.pdf", old_pdf).await;
@@ -349,7 +376,7 @@ async fn r4_5_what_is_replaced_is_told_by_page_list_and_log_and_the_log_goes_on_
         raw.batch_execute("UPDATE log_entry SET kind = 'revoked' WHERE seq = 1").is_err(),
         "the database itself refuses"
     );
-    raw.batch_execute("DROP TRIGGER log_entry_stays_u; DROP TRIGGER log_entry_stays_d").unwrap();
+    raw.batch_execute("DROP TRIGGER log_entry_stays_u; DROP TRIGGER log_entry_stays_d; DROP TRIGGER log_head_stays_u; DROP TRIGGER log_head_stays_d").unwrap();
     raw.batch_execute("UPDATE certificate SET body = replace(body, '\"superseded\"', '\"valid\"')").unwrap();
     let (good, told) = renzheng(&server, &["verify-log"]);
     assert!(!good && told.contains("is not in the log as it stands"), "{told}");
@@ -374,7 +401,12 @@ async fn r2_16_killed_at_any_side_of_its_work_the_issuer_makes_one_document() {
     ] {
         let outside = Outside::start();
         let mut server = Server::start_dying(&outside, place);
-        let (mut visitor, case) = decided(&outside, &server, &Person::sample(), "certificate").await;
+        let (mut visitor, case) = proposed(&outside, &server, &Person::sample(), "certificate").await;
+        let mut approver = staff(&outside, &server, "approver").await;
+        let at = case.replace("/case/", "/staff/case/");
+        let seen = approver.get(&at).await.hidden("seen");
+        // The process may be gone before it has answered: what was committed counts.
+        let _ = approver.try_post(&at, &[("act", "approve"), ("seen", &seen)]).await;
         assert!(server.ended(), "{place} was never reached");
         let server = server.restart();
         let token = token(&mut visitor, &case).await;
@@ -409,8 +441,14 @@ async fn r2_16_a_character_that_no_font_has_is_named_and_the_document_set_aside_
     let (mut visitor, case) = decided(&outside, &server, &person, "certificate").await;
     let mut operator = staff(&outside, &server, "operator").await;
     let queues = operator.until("/operator/queues", "U+20BB7").await.body;
-    assert!(queues.contains("no font has U+20BB7 \u{20BB7}"));
-    assert!(visitor.get(&case).await.body.contains("文件正在生成"), "never a blank box on a certificate");
+    assert!(queues.contains("no font has U+20BB7") && !queues.contains('\u{20BB7}'));
+    let page = visitor.get(&case).await.body;
+    assert!(page.contains("文件正在生成"), "never a blank box on a certificate");
+    // Its number is known already, and is not called valid.
+    let number = format!("RC20{}", page.split("RC20").nth(1).unwrap().split('<').next().unwrap());
+    let asked = reqwest::Client::new().post(format!("{}/verify", server.site)).header("Accept", "application/json");
+    let answer = asked.form(&[("verify_number", number.as_str()), ("verify_name", person.name)]).send().await.unwrap();
+    assert_eq!(answer.json::<Value>().await.unwrap()["state"], "making");
     let (good, told) = renzheng(&server, &["verify-log"]);
     assert!(good && told.starts_with("0 entries"), "{told}");
 }
@@ -444,8 +482,10 @@ async fn r2_16_a_holder_shares_by_a_link_that_shows_who_looked_and_ends() {
     let page = visitor.get(&to).await.body;
     assert!(page.contains("样例公司 王五") && page.contains("样例公司 王五 (PDF)") && page.contains("127.0.0.*"));
     // Who looked is sealed at rest.
-    let rows = std::fs::read(server.data.path().join("renzheng.sqlite")).unwrap();
-    assert!(!rows.windows("王五".len()).any(|window| window == "王五".as_bytes()));
+    for file in ["renzheng.sqlite", "renzheng.sqlite-wal"] {
+        let rows = std::fs::read(server.data.path().join(file)).unwrap();
+        assert!(!rows.windows("王五".len()).any(|window| window == "王五".as_bytes()), "{file}");
+    }
     // Nobody else ends it; its holder does.
     let end =
         page.split("action=\"").find(|part| part.contains("/share/")).unwrap().split('"').next().unwrap().to_owned();
@@ -493,4 +533,13 @@ async fn r2_16_r6_3_a_document_is_taken_back_by_somebody_who_did_not_decide_on_i
     let (good, told) = renzheng(&server, &["verify-log"]);
     assert!(good && told.starts_with("2 entries"), "{told}");
     assert!(visitor.get("/log").await.body.contains("撤销"));
+    // An operator undoes it in the database: nobody is told that it holds.
+    let file = server.data.path().join("renzheng.sqlite");
+    let mut raw = diesel::SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    raw.batch_execute("PRAGMA busy_timeout=10000").unwrap();
+    raw.batch_execute("UPDATE certificate SET standing = 'valid', body = replace(body, '\"revoked\"', '\"valid\"')")
+        .unwrap();
+    let (_, answer) = json(&server.site, &format!("/verify/{token}")).await;
+    assert_eq!(answer["state"], "unconfirmed", "{answer}");
+    assert!(!renzheng(&server, &["verify-log"]).0);
 }

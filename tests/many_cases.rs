@@ -222,9 +222,11 @@ fn ask_everything(store: &Store) {
     store.log_index("x").unwrap();
     let key = proof::jose::SigningKey::from_pem(sandbox::CREDENTIAL_KEY).unwrap();
     store.signed_head(|size, root| proof::merkle::SignedHead::sign(&key, size, now, root)).unwrap();
-    store.shares(document.id).unwrap();
+    store.shares(&[document.id], now).unwrap();
+    let _ = store.log_agrees(&document);
+    store.documents_after(Some(document.id), 10).unwrap();
     let _ = store.shared("x", now);
-    store.note_look("x", "x", "x", now).unwrap_err();
+    assert!(!store.note_look("x", "x", "x", now).unwrap());
     store
         .programmes(
             "北郡数据",

@@ -15,18 +15,23 @@ use domain::calendar;
 use domain::certificate::Certificate;
 use domain::decision::RecordDocument;
 use domain::form;
-use domain::ids::{ApplicationId, CertificateId};
+use domain::ids::ApplicationId;
 use domain::person::Language;
 use locales::Texts;
-use store::{Queue, Task};
+use proof::time_stamp;
+use store::{DueCertificate, Queue, Task};
 use supervision::{Desk, Step, Work};
 
 use crate::blocking::run;
-use crate::session::{Fault, settled};
+use crate::session::{Fault, Refusal, settled};
 use crate::tree::{Asks, World};
 
 /// Failures after which a certificate waits for an operator.
 const TRIES_MOST: i32 = 5;
+/// How far the time-stamp authority's clock may be from ours.
+const STAMP_OFF_MOST: TimeDelta = TimeDelta::hours(1);
+/// The largest time-stamp that is put into a document, in bytes: with the signature it must fit into its gap.
+const TOKEN_MOST: usize = 24 * 1024;
 
 /// What a document says, from the case as it stands; `None` when it has no number yet, or is of another applicant.
 pub fn facts(
@@ -87,13 +92,14 @@ impl CertificateIssuer {
     }
 
     /// Puts a certificate back; `ours` says that it is no fault of its own.
-    async fn later(&self, id: CertificateId, now: DateTime<Utc>, ours: bool) -> Step {
-        let store = Arc::clone(&self.world.store);
+    async fn later(&self, due: &DueCertificate, now: DateTime<Utc>, ours: bool) -> Step {
+        let (store, id, lease) = (Arc::clone(&self.world.store), due.certificate.id, due.lease);
         let until = now + TimeDelta::seconds(5);
-        settled(run(&self.world.rows, move || store.defer_certificate(id, until, ours)).await)
+        settled(run(&self.world.rows, move || store.defer_certificate(id, lease, until, ours)).await)
     }
 
-    async fn delayed(&self, id: CertificateId, now: DateTime<Utc>, delay: Delay) -> Step {
+    async fn delayed(&self, due: &DueCertificate, now: DateTime<Utc>, delay: Delay) -> Step {
+        let id = due.certificate.id;
         match delay {
             Delay::Park(why) => {
                 Fault::new(format!("certificate {id} is set aside: {why}"));
@@ -102,13 +108,29 @@ impl CertificateIssuer {
             }
             Delay::Failed(why) => {
                 Fault::new(format!("certificate {id}: {why}"));
-                self.later(id, now, false).await
+                self.later(due, now, false).await
             }
             Delay::Wait(why) => {
                 Fault::new(format!("certificate {id} waits: {why}"));
-                self.later(id, now, true).await
+                self.later(due, now, true).await
             }
         }
+    }
+
+    /// A time-stamp of a signature that holds, if there is an authority. One that is away, or gives what can't be used, is
+    /// not the document's fault.
+    async fn stamped(&self, signature: &[u8]) -> Result<Option<Vec<u8>>, Delay> {
+        let Some(authority) = &self.world.outside.time_stamp else { return Ok(None) };
+        let token = authority.stamp(signature).await.map_err(|error| Delay::Wait(error.to_string()))?;
+        let roots = &self.world.document_keys().trust().stamp_roots;
+        let stamp = time_stamp::verify(&token, signature, roots).map_err(|error| Delay::Wait(error.to_string()))?;
+        if (stamp.at - self.world.clock.now()).abs() > STAMP_OFF_MOST {
+            return Err(Delay::Wait(format!("the time-stamp authority's clock says {}", stamp.at)));
+        }
+        if token.len() > TOKEN_MOST {
+            return Err(Delay::Wait(format!("a time-stamp of {} bytes", token.len())));
+        }
+        Ok(Some(token))
     }
 
     /// Typeset, signed, stamped and kept: the SHA-256 of the file.
@@ -123,12 +145,7 @@ impl CertificateIssuer {
         });
         let draft = drafted.await?;
         self.world.pass("certificate-signed").await;
-        let token = match &self.world.outside.time_stamp {
-            Some(authority) => {
-                Some(authority.stamp(draft.signature()).await.map_err(|error| Delay::Wait(error.to_string()))?)
-            }
-            None => None,
-        };
+        let token = self.stamped(draft.signature()).await?;
         self.world.pass("certificate-stamped").await;
         let world = Arc::clone(&self.world);
         run(&self.world.heavy, move || {
@@ -147,9 +164,9 @@ impl CertificateIssuer {
     }
 }
 
-/// Characters with their code points, so that whoever reads it need not have them either.
+/// Characters by their code points: whoever reads it need not have them either, and no log has a part of a name.
 fn named(characters: &BTreeSet<char>) -> String {
-    let each = |character: &char| format!("U+{:04X} {character}", u32::from(*character));
+    let each = |character: &char| format!("U+{:04X}", u32::from(*character));
     characters.iter().map(each).collect::<Vec<_>>().join(", ")
 }
 
@@ -166,16 +183,15 @@ impl Work for CertificateIssuer {
         };
         desk.take_up(Task::new(Queue::Certificate, due.certificate.id));
         self.world.pass("certificate-due").await;
-        let id = due.certificate.id;
         let Ok(applicant) = self.sessions.applicant(due.applicant).await else {
-            return self.later(id, now, true).await;
+            return self.later(&due, now, true).await;
         };
         let Some(facts) = facts(&self.world.settings.site, &applicant, due.application, &due.certificate) else {
-            return self.delayed(id, now, Delay::Failed("its facts are not there".into())).await;
+            return self.delayed(&due, now, Delay::Failed("its facts are not there".into())).await;
         };
         let document = match self.make(facts).await {
             Ok(document) => document,
-            Err(delay) => return self.delayed(id, now, delay).await,
+            Err(delay) => return self.delayed(&due, now, delay).await,
         };
         self.world.pass("certificate-made").await;
         let command = RecordDocument { application: due.application, certificate: due.certificate.id, document };
@@ -185,7 +201,12 @@ impl Work for CertificateIssuer {
                 self.head().await;
                 Step::Worked
             }
-            Err(_) => self.later(id, now, true).await,
+            Err(Refusal::Rejected(rejection)) => {
+                self.delayed(&due, now, Delay::Failed(format!("it can't be recorded: {rejection}"))).await
+            }
+            Err(Refusal::Failed(fault)) => {
+                self.delayed(&due, now, Delay::Wait(format!("it could not be recorded: {}", fault.reference))).await
+            }
         }
     }
 }

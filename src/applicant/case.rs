@@ -262,6 +262,6 @@ pub async fn badge_jwt(ctx: Ctx, id: web::Path<String>) -> Answer {
         return Err(Rejection::NotFound.into());
     }
     let keys = ctx.site().tree.world.document_keys();
-    let signed = badge(keys, &facts).and_then(|read| keys.sign(&read)).map_err(|error| ctx.fault(error))?;
-    Ok(kept(VC_JWT, &facts.number, "-badge.jwt", signed))
+    let signed = badge(keys, &facts).and_then(|read| keys.sign_badge(&read)).map_err(|error| ctx.fault(error))?;
+    Ok(kept("application/jwt", &facts.number, "-badge.jwt", signed))
 }

@@ -7,7 +7,7 @@ use domain::application::Application;
 use domain::certificate::Certificate;
 use domain::form::{Field, FieldError, Kind, check, text};
 use maud::{Markup, html};
-use store::{NewShare, Share};
+use store::{LOOKS_SHOWN, NewShare, Share};
 use uuid::Uuid;
 
 use crate::applicant::wizard::open;
@@ -35,9 +35,13 @@ pub async fn show(ctx: Ctx, id: web::Path<String>) -> Answer {
 }
 
 async fn page(ctx: &Ctx, application: &Application, form: &Shown) -> Answer {
-    let of = shown(application)?.id;
-    let shares = ctx.db(move |store| store.shares(of)).await?;
+    // Of every document of the case: a link to one that was replaced is still open, and is ended here.
+    let of: Vec<_> = application.certificates.iter().map(|certificate| certificate.id).collect();
+    if of.is_empty() {
+        return Err(Rejection::NotFound.into());
+    }
     let now = ctx.now();
+    let shares = ctx.db(move |store| store.shares(&of, now)).await?;
     Ok(Page::new(ctx.t("share-title")).status(form.status()).with_form().show(
         ctx,
         html! {
@@ -45,6 +49,7 @@ async fn page(ctx: &Ctx, application: &Application, form: &Shown) -> Answer {
             h1 { (ctx.t("share-title")) }
             p class="lead" { (ctx.t("share-lead")) }
             (summary(ctx, form))
+            @if shown(application).is_err() { p class="advice" { (ctx.t("certificate-making")) } }
             form id="main" method="post" class="card" novalidate {
                 (token(ctx))
                 input type="hidden" name="id" value=(Uuid::now_v7());
@@ -62,6 +67,7 @@ fn one(ctx: &Ctx, application: &Application, share: &Share, now: DateTime<Utc>) 
     let state = match share.ended_at {
         Some(_) => "ended",
         None if share.expires_at <= now => "expired",
+        None if share.is_used_up() => "used-up",
         None => "open",
     };
     html! {
@@ -74,12 +80,13 @@ fn one(ctx: &Ctx, application: &Application, share: &Share, now: DateTime<Utc>) 
             }
             @if share.looks.is_empty() { p { (ctx.t("share-no-looks")) } }
             @else {
-                p { (ctx.t("share-looks")) }
+                p { (ctx.with("share-looks", &[("count", &share.looked.to_string())])) }
                 ul class="timeline" { @for look in &share.looks {
                     li { span class="hint" { (instant(ctx, look.at)) } " " (look.who) @if !look.network.is_empty() { " " span class="hint number" { (look.network) } } }
                 } }
+                @if share.looked > LOOKS_SHOWN { p class="hint" { (ctx.with("share-looks-newest", &[("most", &LOOKS_SHOWN.to_string())])) } }
             }
-            @if state == "open" {
+            @if matches!(state, "open" | "used-up") {
                 form method="post" action={"/case/" (application.id) "/share/" (share.id)} {
                     (token(ctx))
                     button type="submit" class="secondary" { (ctx.t("share-end")) span class="hidden" { " " (share.label) } }

@@ -67,7 +67,7 @@ pub struct From {
 pub async fn show(ctx: Ctx, query: web::Query<From>) -> Answer {
     let head = head(&ctx).await?;
     let last = head.size.saturating_sub(PAGE.unsigned_abs());
-    let from = query.from.map_or(last, |from| from.min(head.size));
+    let from = query.from.map_or(last, |from| from.min(head.size.saturating_sub(1)));
     let entries = ctx.db(move |store| store.log_entries(from, PAGE)).await?;
     let field = |entry: &LogEntry, name: &str| -> String {
         let read: Value = serde_json::from_str(&entry.body).unwrap_or_default();
@@ -96,7 +96,7 @@ pub async fn show(ctx: Ctx, query: web::Query<From>) -> Answer {
                 div class="wide-table" tabindex="0" role="region" aria-label=(ctx.t("log-entries")) { table {
                     thead { tr { th { "#" } th { (ctx.t("log-at")) } th { (ctx.t("log-kind")) } th { (ctx.t("certificate-number")) } th { (ctx.t("log-document")) } } }
                     tbody { @for entry in &entries { tr {
-                        td { (entry.index) }
+                        td { (entry.index + 1) }
                         td { (at(entry)) }
                         td { (ctx.t(&format!("log-kind-{}", entry.kind.code()))) }
                         td { span class="number" { (field(entry, "number")) } }

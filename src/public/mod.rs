@@ -32,6 +32,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/log/v1/get-proof-by-hash", web::get().to(log::proof_by_hash))
         .route("/log/v1/get-entries", web::get().to(log::entries))
         .route("/.well-known/jwks.json", web::get().to(well_known::jwks))
+        .route("/.well-known/keys/{thumbprint}", web::get().to(well_known::key))
         .route("/.well-known/did.json", web::get().to(well_known::did))
         .route("/.well-known/renzheng-trust.json", web::get().to(well_known::trust))
         .route("/credentials/v1", web::get().to(well_known::words))

@@ -10,7 +10,7 @@ use maud::html;
 use store::{Limit, SharedWith, StoreError};
 
 use crate::error::Failure;
-use crate::public::verify::{Logged, logged_words};
+use crate::public::verify::{Logged, logged_words, state_of, verdict};
 use crate::web::Answer;
 use crate::web::components::{day, instant, rows};
 use crate::web::ctx::Ctx;
@@ -22,7 +22,7 @@ const FIELDS: [Field; 1] = [Field::must("share_looker", Kind::Text(60))];
 
 /// What the link is good for; the outer nothing is an end of its own: none, expired and ended look the same.
 async fn open(ctx: &Ctx, link: &str) -> Result<Option<SharedWith>, Failure> {
-    let (link, who, now) = (link.to_owned(), format!("share-miss:{}", ctx.network()), ctx.now());
+    let (link, who, now) = (link.to_owned(), format!("share-miss:{}", ctx.limited_network()), ctx.now());
     let found = ctx
         .db(move |store| match store.shared(&link, now) {
             Ok(found) => Ok(Ok(Some(found))),
@@ -79,7 +79,14 @@ pub async fn look(ctx: Ctx, path: web::Path<String>, posted: Posted) -> Answer {
     let file = posted.get("act") == "file";
     let noted = if file { format!("{who} (PDF)") } else { who.clone() };
     let (share, network, now) = (found.id.clone(), ctx.network_shortened(), ctx.now());
-    if !ctx.db(move |store| store.note_look(&share, &noted, &network, now)).await? {
+    let looker = format!("share-look:{share}:{}", ctx.limited_network());
+    let looked = ctx.db(move |store| {
+        if let Err(seconds) = store.count_try(&looker, Limit::LOOKS, now)? {
+            return Ok(Err(seconds));
+        }
+        store.note_look(&share, &noted, &network, now).map(Ok)
+    });
+    if !looked.await?.map_err(Failure::TooMany)? {
         return Ok(gone(&ctx));
     }
     if file { pdf(&ctx, &found).await } else { whole(&ctx, &found, &who).await }
@@ -97,7 +104,7 @@ async fn whole(ctx: &Ctx, found: &SharedWith, who: &str) -> Answer {
     let applicant = ctx.site().tree.applicant(found.found.applicant).await?;
     let application = applicant.application(found.found.application)?;
     let certificate = &found.found.certificate;
-    let standing = certificate.standing.code();
+    let (state, look) = state_of(certificate);
     let said = |name: &str| domain::form::text(&application.credential, name).to_owned();
     let both = |zh: &str, original: &str| match (said(zh), said(original)) {
         (zh, original) if zh.is_empty() || zh == original => original,
@@ -117,14 +124,12 @@ async fn whole(ctx: &Ctx, found: &SharedWith, who: &str) -> Answer {
         (ctx.t("field-award_date"), date("award_date")),
         (ctx.t("certificate-date"), day(ctx, domain::calendar::today(certificate.issued_at))),
     ];
-    Ok(Page::new(ctx.t("shared-title")).show(
+    // Shown to whoever said who they are: to see it in another language they say it again.
+    Ok(Page::new(ctx.t("shared-title")).once().show(
         ctx,
         html! {
             h1 { (ctx.t("shared-title")) }
-            div class={"verdict verdict-" (standing)} role="status" {
-                p { strong { (ctx.t(&format!("verify-{standing}"))) } }
-                p { (ctx.t(&format!("verify-{standing}-words"))) }
-            }
+            (verdict(ctx, look, &state))
             (rows(&facts))
             form method="post" class="actions no-print" {
                 (token(ctx))

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use actix_multipart::Multipart;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, web};
-use actors::run;
+use actors::{Fault, run};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use documents::{Examined, FILE_MOST, Kind as FileKind, examine};
-use domain::certificate::Standing;
+use domain::case::Outcome;
+use domain::certificate::{Certificate, Standing};
 use domain::form::{Field, FieldError, Kind, text};
 use domain::payment::AttemptState;
 use domain::person;
@@ -94,30 +95,36 @@ pub async fn by_number(ctx: Ctx, asked: Asked) -> Answer {
         Err(errors) => return Ok(asking(&ctx, &Shown::wrong(asked.0, errors))),
     };
     let (number, name) = (text(&answers, "verify_number").to_owned(), text(&answers, "verify_name").to_owned());
-    let (who, now) = (format!("verify:{}", ctx.network()), ctx.now());
+    let plain: String = number.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect();
+    let (who, of, now) = (format!("verify:{}", ctx.limited_network()), format!("verify-number:{plain}"), ctx.now());
     let found = ctx
         .db(move |store| {
             if let Err(seconds) = store.count_try(&who, Limit::GUESSES, now)? {
                 return Ok(Err(seconds));
             }
+            // From many networks at once nobody gets further, and whether the number is one of ours makes no difference.
+            if let Err(seconds) = store.count_try(&of, Limit::GUESSES_OF_NUMBER, now)? {
+                return Ok(Err(seconds));
+            }
             let found = store.certificate_by_number(&number, &name)?;
             if found.is_some() {
                 store.forget_try(&who)?;
+                store.forget_try(&of)?;
             }
             Ok(Ok(found))
         })
         .await?;
     match found {
         Err(seconds) => too_many(&ctx, seconds),
-        Ok(Some(found)) => result(&ctx, &found, None).await,
-        Ok(None) => Ok(unknown(&ctx)),
+        Ok(Some(found)) => result(&ctx, &found, By::Number).await,
+        Ok(None) => Ok(unknown(&ctx, "unknown")),
     }
 }
 
 /// `GET /verify/{token}`
 pub async fn by_token(ctx: Ctx, path: web::Path<String>) -> Answer {
     let token = path.into_inner();
-    let (who, now) = (format!("verify-miss:{}", ctx.network()), ctx.now());
+    let (who, now) = (format!("verify-miss:{}", ctx.limited_network()), ctx.now());
     let found = ctx
         .db(move |store| {
             let found = if token.len() == 32 { store.certificate_by_token(&token)? } else { None };
@@ -130,14 +137,21 @@ pub async fn by_token(ctx: Ctx, path: web::Path<String>) -> Answer {
         .await?;
     match found {
         Err(seconds) => too_many(&ctx, seconds),
-        Ok(Some(found)) => result(&ctx, &found, None).await,
-        Ok(None) => Ok(unknown(&ctx)),
+        Ok(Some(found)) => result(&ctx, &found, By::Address).await.map(readable),
+        Ok(None) => Ok(unknown(&ctx, "unknown-address")),
     }
+}
+
+/// What was asked by an address that nobody guesses may be read by pages of others, too.
+fn readable(mut answer: HttpResponse) -> HttpResponse {
+    let anybody = header::HeaderValue::from_static("*");
+    answer.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, anybody);
+    answer
 }
 
 /// `POST /verify/file`: nothing of the file is kept.
 pub async fn by_file(ctx: Ctx, mut form: Multipart) -> Answer {
-    let mut believed = ctx.wants_json();
+    let mut believed = ctx.wants_json() && is_ours(&ctx);
     let mut file: Option<(Vec<u8>, bool)> = None;
     while let Some(part) = futures_util::StreamExt::next(&mut form).await {
         let Ok(mut part) = part else { break };
@@ -176,28 +190,30 @@ pub async fn by_file(ctx: Ctx, mut form: Multipart) -> Answer {
         Some((bytes, _)) if bytes.is_empty() => return Ok(refuse("file-none")),
         Some((bytes, _)) => bytes,
     };
-    let (who, now) = (format!("verify-file:{}", ctx.network()), ctx.now());
+    let (who, now) = (format!("verify-file:{}", ctx.limited_network()), ctx.now());
     if let Err(seconds) = ctx.db(move |store| store.count_try(&who, Limit::FILES, now)).await? {
         return too_many(&ctx, seconds);
     }
     let world = Arc::clone(&ctx.site().tree.world);
     let heavy = world.heavy.clone();
     let examined = run(&heavy, move || Ok::<_, StoreError>(examine(&bytes, world.document_keys().trust()))).await?;
-    if !examined.holds() {
-        return Ok(broken(&ctx, &examined));
-    }
+    // The very file that was issued is known by its hash, one from before there were signatures, too.
     match recorded(&ctx, &examined).await? {
-        Some(found) => result(&ctx, &found, Some(&examined)).await,
-        None => by_receipt(&ctx, &examined).await,
+        Some(found) => result(&ctx, &found, By::File(&examined)).await,
+        None if examined.holds() => by_receipt(&ctx, &examined).await,
+        None => Ok(broken(&ctx, &examined)),
     }
 }
 
-/// The certificate that an unchanged file is of. A PDF must be the very file that was issued; a credential that is signed
-/// by us names the document that it is of.
+/// The certificate that a file is of. A PDF must be the very file that was issued; a credential that is signed by us names
+/// the document that it is of.
 async fn recorded(ctx: &Ctx, examined: &Examined) -> Result<Option<Verified>, Failure> {
     let hash = examined.sha256.clone();
     if examined.kind == FileKind::Pdf {
         return ctx.db(move |store| store.certificate_by_document(&hash)).await;
+    }
+    if !examined.holds() {
+        return Ok(None);
     }
     let id = examined.credential.as_ref().and_then(|credential| credential.get("id")).and_then(Value::as_str);
     let token = id.and_then(|id| id.rsplit('/').next()).and_then(|last| last.split('#').next()).unwrap_or_default();
@@ -233,7 +249,8 @@ fn verdict_page(ctx: &Ctx, state: &'static str, body: Markup, examined: Option<&
     if ctx.wants_json() {
         return answer(ctx, StatusCode::OK, state, examined.map(told).unwrap_or_default());
     }
-    Page::new(ctx.t(&format!("verify-{state}"))).show(
+    // Its file is not sent again: the language is chosen before.
+    Page::new(ctx.t(&format!("verify-{state}"))).once().show(
         ctx,
         html! {
             h1 { (ctx.t("verify-title")) }
@@ -244,7 +261,8 @@ fn verdict_page(ctx: &Ctx, state: &'static str, body: Markup, examined: Option<&
     )
 }
 
-fn verdict(ctx: &Ctx, look: &str, state: &str) -> Markup {
+/// The verdict, in a box of its look.
+pub fn verdict(ctx: &Ctx, look: &str, state: &str) -> Markup {
     html! {
         div class={"verdict verdict-" (look)} role="status" {
             p { strong { (ctx.t(&format!("verify-{state}"))) } }
@@ -294,7 +312,7 @@ fn answer(ctx: &Ctx, status: StatusCode, state: &str, more: Value) -> HttpRespon
     if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
         body.extend(more);
     }
-    HttpResponse::build(status).insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")).json(body)
+    HttpResponse::build(status).json(body)
 }
 
 fn too_many(ctx: &Ctx, seconds: i64) -> Answer {
@@ -306,15 +324,15 @@ fn too_many(ctx: &Ctx, seconds: i64) -> Answer {
     Ok(refused)
 }
 
-fn unknown(ctx: &Ctx) -> HttpResponse {
+fn unknown(ctx: &Ctx, words: &str) -> HttpResponse {
     if ctx.wants_json() {
         return answer(ctx, StatusCode::NOT_FOUND, "unknown", json!({}));
     }
-    Page::new(ctx.t("verify-unknown")).status(StatusCode::NOT_FOUND).show(
+    Page::new(ctx.t(&format!("verify-{words}"))).status(StatusCode::NOT_FOUND).show(
         ctx,
         html! {
             h1 { (ctx.t("verify-title")) }
-            (verdict(ctx, "unknown", "unknown"))
+            (verdict(ctx, "unknown", words))
             (ending(ctx))
         },
     )
@@ -354,15 +372,48 @@ impl Logged {
     }
 }
 
-async fn result(ctx: &Ctx, found: &Verified, examined: Option<&Examined>) -> Answer {
+/// By what somebody came to a document.
+#[derive(Clone, Copy)]
+enum By<'a> {
+    /// Its address, from the QR code.
+    Address,
+    /// Number and name.
+    Number,
+    /// Its file.
+    File(&'a Examined),
+}
+
+/// How a document is told to a layman: a state whose words are `verify-{state}`, and the look of it.
+pub fn state_of(certificate: &Certificate) -> (String, &'static str) {
+    match (certificate.standing, certificate.outcome) {
+        // A number is given with the decision; there is nothing to rely on before the document is there.
+        (Standing::Valid, _) if certificate.document.is_none() => ("making".into(), "superseded"),
+        (Standing::Valid, Outcome::Certificate) => ("valid".into(), "valid"),
+        // A notice that holds is no certificate, and a layman must not take it for one.
+        (Standing::Valid, outcome) => (format!("valid-{}", outcome.code()), "superseded"),
+        (other, _) => (other.code().into(), other.code()),
+    }
+}
+
+async fn result(ctx: &Ctx, found: &Verified, by: By<'_>) -> Answer {
     let applicant = ctx.site().tree.applicant(found.applicant).await?;
     let application = applicant.application(found.application)?;
     let certificate = &found.certificate;
+    let about = certificate.clone();
+    if !ctx.db(move |store| store.log_agrees(&about)).await? {
+        // Somebody changed a row or the log: nothing is vouched for.
+        Fault::new(format!("certificate {} is not as the log of documents has it", certificate.id));
+        return Ok(verdict_page(ctx, "unconfirmed", html! {}, None));
+    }
     let logged = Logged::of(ctx, found).await?;
     let said = |name: &str| domain::form::text(&application.credential, name).to_owned();
-    let standing = certificate.standing.code();
     let number = certificate.number.clone().unwrap_or_default();
     let issued = domain::calendar::today(certificate.issued_at);
+    let (state, look) = state_of(certificate);
+    let examined = match by {
+        By::File(examined) => Some(examined),
+        By::Address | By::Number => None,
+    };
     if ctx.wants_json() {
         let mut more = json!({
             "number": number,
@@ -376,32 +427,33 @@ async fn result(ctx: &Ctx, found: &Verified, examined: Option<&Examined>) -> Ans
         if let (Some(more), Some(Value::Object(file))) = (more.as_object_mut(), examined.map(told)) {
             more.extend(file);
         }
-        return Ok(answer(ctx, StatusCode::OK, standing, more));
+        let state = if state == "making" { "making" } else { certificate.standing.code() };
+        return Ok(answer(ctx, StatusCode::OK, state, more));
     }
-    let facts = vec![
+    let mut facts = vec![
         (ctx.t("certificate-number"), number),
         (ctx.t("certificate-kind"), ctx.t(&format!("outcome-{}", certificate.outcome.code()))),
         (ctx.t("field-name"), person::masked_name(&applicant.account.name)),
         (ctx.t("field-institution"), said("institution")),
         (ctx.t("field-credential_name"), said("credential_name")),
         (ctx.t("certificate-date"), day(ctx, issued)),
-        (ctx.t("verify-address"), format!("{}/verify/{}", ctx.site().origin, certificate.token)),
     ];
-    // A notice that holds is no certificate, and a layman must not take it for one.
-    let state = match (certificate.standing, certificate.outcome) {
-        (Standing::Valid, domain::case::Outcome::Certificate) => "valid".to_owned(),
-        (Standing::Valid, outcome) => format!("valid-{}", outcome.code()),
-        (other, _) => other.code().to_owned(),
-    };
-    let look = if state == "valid" || standing != "valid" { standing } else { "superseded" };
-    Ok(Page::new(ctx.t(&format!("verify-{state}"))).show(
+    // Whoever has number and name alone does not get the address, which asks for neither.
+    if !matches!(by, By::Number) {
+        facts.push((ctx.t("verify-address"), format!("{}/verify/{}", ctx.site().origin, certificate.token)));
+    }
+    let page = Page::new(ctx.t(&format!("verify-{state}")));
+    let page = if matches!(by, By::Address) { page } else { page.once() };
+    Ok(page.show(
         ctx,
         html! {
             h1 { (ctx.t("verify-title")) }
             (verdict(ctx, look, &state))
             (rows(&facts))
-            @if let Some(examined) = examined { (checks(ctx, examined)) }
-            @else { p class="hint" { (ctx.t("verify-compare")) } }
+            @if let Some(examined) = examined {
+                @if !examined.holds() { p class="advice" { (ctx.t("verify-before-signatures")) } }
+                (checks(ctx, examined))
+            } @else { p class="hint" { (ctx.t("verify-compare")) } }
             (logged_words(ctx, logged.as_ref()))
             (ending(ctx))
         },
@@ -431,7 +483,7 @@ async fn receipt_of(ctx: &Ctx, order: &str, code: &str, examined: Option<&Examin
     let same =
         expected.len() == code.len() && expected.bytes().zip(code.bytes()).fold(0, |seen, (a, b)| seen | (a ^ b)) == 0;
     if !same {
-        return Ok(unknown(ctx));
+        return Ok(unknown(ctx, "unknown-address"));
     }
     let key = order.to_owned();
     let found = ctx.db(move |store| store.attempt_by_order(&key)).await?;
@@ -439,8 +491,9 @@ async fn receipt_of(ctx: &Ctx, order: &str, code: &str, examined: Option<&Examin
     let application = applicant.application(found.application)?;
     let attempt =
         application.attempts.iter().find(|attempt| attempt.order == order && attempt.state == AttemptState::Paid);
-    let Some(attempt) = attempt else { return Ok(unknown(ctx)) };
+    let Some(attempt) = attempt else { return Ok(unknown(ctx, "unknown-address")) };
     let refunded = payments::refunded_at(application, attempt);
+    let once = examined.is_some();
     let state = if refunded.is_some() { "refunded" } else { "valid" };
     if ctx.wants_json() {
         let mut more = json!({
@@ -466,7 +519,9 @@ async fn receipt_of(ctx: &Ctx, order: &str, code: &str, examined: Option<&Examin
     if let Some(at) = refunded {
         facts.push((ctx.t("refund-state-arrived"), instant(ctx, at)));
     }
-    Ok(Page::new(ctx.t("receipt-title")).show(
+    let page = Page::new(ctx.t("receipt-title"));
+    let page = if once { page.once() } else { page };
+    Ok(page.show(
         ctx,
         html! {
             h1 { (ctx.t("receipt-title")) }

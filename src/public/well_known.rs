@@ -29,6 +29,12 @@ pub async fn jwks(ctx: Ctx) -> Answer {
     Ok(json("application/jwk-set+json", &ctx.site().tree.world.document_keys().jwks()))
 }
 
+/// `GET /.well-known/keys/{thumbprint}`: one key, as badges name it.
+pub async fn key(ctx: Ctx, thumbprint: web::Path<String>) -> Answer {
+    let jwk = ctx.site().tree.world.document_keys().jwk(&thumbprint).ok_or(Rejection::NotFound)?;
+    Ok(json("application/jwk+json", &jwk))
+}
+
 /// `GET /.well-known/did.json`
 pub async fn did(ctx: Ctx) -> Answer {
     Ok(json("application/did+json", &ctx.site().tree.world.document_keys().did_document()))

@@ -249,6 +249,18 @@ impl Ctx {
         last.unwrap_or_else(|| self.inner.peer.clone())
     }
 
+    /// The same for limits: whoever has an IPv6 address has a whole network of them.
+    pub fn limited_network(&self) -> String {
+        let whole = self.network();
+        match whole.parse::<std::net::IpAddr>() {
+            Ok(std::net::IpAddr::V6(address)) => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            }
+            _ => whole,
+        }
+    }
+
     /// The same shortened, as others may see it: the last part of an address is left out.
     pub fn network_shortened(&self) -> String {
         let whole = self.network();

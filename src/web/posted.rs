@@ -82,6 +82,10 @@ impl FromRequest for Asked {
             let posted = Posted::from_request(request, payload);
             return Box::pin(async move { Ok(Self(posted.await?.0)) });
         }
+        // A machine has no origin; a page of somebody else's asks through a browser, which tells.
+        if !is_ours(&Ctx::of(request)) {
+            return Box::pin(async { Err(Failure::Forged.into()) });
+        }
         let body = web::Form::<Vec<(String, String)>>::from_request(request, payload);
         Box::pin(async move {
             let pairs = body.await?.into_inner();

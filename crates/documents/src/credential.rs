@@ -354,7 +354,8 @@ mod tests {
         assert_eq!(place("RC"), None);
         assert_eq!(place("认证书二〇二六"), None);
         assert_eq!(Place::numbers("RC2026-2"), Some(("RC202600131073".into(), "RC202600262144".into())));
-        for wrong in ["RC2026", "rc2026-1", "ZZ2026-1", "RC2026-0", "RC2026-x", "RC2026-1000", "../../x-1", "RC20'6-1"] {
+        for wrong in ["RC2026", "rc2026-1", "ZZ2026-1", "RC2026-0", "RC2026-x", "RC2026-1000", "../../x-1", "RC20'6-1"]
+        {
             assert_eq!(Place::numbers(wrong), None, "{wrong}");
         }
     }

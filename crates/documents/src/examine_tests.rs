@@ -149,9 +149,7 @@ fn r2_16_credentials_and_badges_hold_under_our_keys_alone() {
         assert!(examined.holds() && examined.kind == kind, "{:?}", examined.checks);
     }
     // No number of an identity document, and no name in a badge.
-    assert!(
-        !serde_json::to_string(&crate::badge(&keys, &facts("样张三")).unwrap()).unwrap().contains("样张三")
-    );
+    assert!(!serde_json::to_string(&crate::badge(&keys, &facts("样张三")).unwrap()).unwrap().contains("样张三"));
     // Somebody else's key under our name.
     let other = KeySettings { credential_key: KeyPair::generate().unwrap().serialize_pem(), ..demo_settings() };
     let forged = self::keys(&other).sign(&stated).unwrap();
@@ -194,7 +192,14 @@ fn r2_16_files_that_would_lead_a_reader_astray_are_refused_at_once() {
     trailing.extend(b"\nxref\n0 1\n0000000000 65535 f \ntrailer<</Root 1 0 R>>\nstartxref\n0\n%%EOF");
     let nested = [b"{".to_vec(), b"\"a\":[".repeat(9_000)].concat();
     let wide = format!("[{}]", "{\"\":0},".repeat(900_000)).into_bytes();
-    for file in [chain.clone(), trailing, ranged(chain), nested, [b"eyJ".to_vec(), wide.clone()].concat(), [b"{\"a\":".to_vec(), wide].concat()] {
+    for file in [
+        chain.clone(),
+        trailing,
+        ranged(chain),
+        nested,
+        [b"eyJ".to_vec(), wide.clone()].concat(),
+        [b"{\"a\":".to_vec(), wide].concat(),
+    ] {
         let begun = std::time::Instant::now();
         assert!(!examine(&file, demo().trust()).holds());
         assert!(begun.elapsed() < std::time::Duration::from_secs(2), "{:?}", begun.elapsed());

@@ -256,10 +256,13 @@ pub fn sealed(file: &[u8]) -> Result<Sealed, ProofError> {
     let rest = file.get(at + NAME.len()..).unwrap_or_default();
     let text = rest.get(..rest.len().min(80)).and_then(|head| head.split(|byte| *byte == b']').next());
     let text = text.and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default().trim_start();
-    let range: Option<Vec<usize>> =
-        text.strip_prefix('[').map(|text| text.split_ascii_whitespace().map(str::parse).collect::<Result<_, _>>().unwrap_or_default());
+    let range: Option<Vec<usize>> = text
+        .strip_prefix('[')
+        .map(|text| text.split_ascii_whitespace().map(str::parse).collect::<Result<_, _>>().unwrap_or_default());
     let gap = match range.as_deref() {
-        Some([0, start, after, rest]) if after.checked_add(*rest) == Some(file.len()) && start < after => *start..*after,
+        Some([0, start, after, rest]) if after.checked_add(*rest) == Some(file.len()) && start < after => {
+            *start..*after
+        }
         _ => return Err(ProofError::Refused("signature does not cover the whole file")),
     };
     let refused = || ProofError::Refused("gap");

@@ -259,7 +259,7 @@ impl Command for RecordDocument {
         let number = application.number.clone().unwrap_or_default();
         let certificate = application.certificates.iter_mut().find(|certificate| certificate.id == self.certificate);
         let certificate = certificate.ok_or(Rejection::NotFound)?;
-        if certificate.document.is_some() {
+        if certificate.document.is_some() || certificate.standing != Standing::Valid {
             return Ok(());
         }
         certificate.document = Some(self.document.clone());

@@ -9,7 +9,7 @@ use crate::connection::Store;
 use crate::error::StoreError;
 use crate::schema::certificate;
 use crate::sealing::Keys;
-use crate::time::stored;
+use crate::time::{instant, stored};
 use crate::trouble::{self, Queue, Task};
 
 /// How long a claimed certificate is left to its claimer.
@@ -26,6 +26,8 @@ pub struct DueCertificate {
     pub certificate: Certificate,
     /// How often its making failed.
     pub crashes: i32,
+    /// Until when it is its claimer's: whoever comes later with an older one changes nothing.
+    pub lease: DateTime<Utc>,
 }
 
 /// What a verification finds.
@@ -89,16 +91,23 @@ impl Store {
             application: application.parse().map_err(|_| StoreError::Value("certificate.application_id"))?,
             certificate: serde_json::from_str(&body)?,
             crashes,
+            lease: instant(stored(now + LEASE)),
         }))
     }
 
-    /// Puts a certificate back; `ours` says that it is no fault of its own.
+    /// Puts a certificate back that is still the claimer's by this lease; `ours` says that it is no fault of its own.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn defer_certificate(&self, id: CertificateId, until: DateTime<Utc>, ours: bool) -> Result<(), StoreError> {
+    pub fn defer_certificate(
+        &self,
+        id: CertificateId,
+        lease: DateTime<Utc>,
+        until: DateTime<Utc>,
+        ours: bool,
+    ) -> Result<(), StoreError> {
         self.write(|connection| {
-            let row = certificate::table.find(id.to_string()).filter(certificate::due_at.is_not_null());
+            let row = certificate::table.find(id.to_string()).filter(certificate::due_at.eq(stored(lease)));
             let set = (
                 certificate::due_at.eq(stored(until)),
                 certificate::crashes.eq(certificate::crashes - i32::from(ours)),
@@ -153,6 +162,23 @@ impl Store {
                 .first(connection)
                 .optional()?;
             row.map(verified).transpose()
+        })
+    }
+
+    /// Certificates in the order of their ids, after one of them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn documents_after(&self, after: Option<CertificateId>, most: i64) -> Result<Vec<Verified>, StoreError> {
+        let after = after.map(|id| id.to_string()).unwrap_or_default();
+        self.read(|connection| {
+            let rows: Vec<(String, String, String)> = certificate::table
+                .filter(certificate::id.gt(after))
+                .order(certificate::id)
+                .select((certificate::applicant_id, certificate::application_id, certificate::body))
+                .limit(most)
+                .load(connection)?;
+            rows.into_iter().map(verified).collect()
         })
     }
 

@@ -5,7 +5,7 @@ use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use domain::applicant::Applicant;
 use domain::application::Application;
-use domain::certificate::Certificate;
+use domain::certificate::{Certificate, Standing};
 use domain::ids::ApplicationId;
 use domain::material::{Material, Verdict};
 use domain::payment::Attempt;
@@ -173,7 +173,8 @@ pub(crate) fn write(
     let old = known.map_or(&[][..], |known| &known.certificates);
     for (new, child) in changed(old, &application.certificates, |child| child.id) {
         let id = child.id.to_string();
-        let due = child.document.is_none().then(|| stored(child.issued_at));
+        // What another one replaced before it was made is not made any more.
+        let due = (child.document.is_none() && child.standing == Standing::Valid).then(|| stored(child.issued_at));
         let body = serde_json::to_string(child)?;
         if new {
             diesel::insert_into(certificate::table)

@@ -20,6 +20,8 @@ use crate::time::{instant, stored};
 const LOCK: &str = "document-log";
 /// The setting that says that documents from before the log are in it.
 const ADOPTED: &str = "document-log:adopted";
+/// Its value when all of them are; before that, the last that is.
+const ALL: &str = "~";
 /// Rows that are gone through at a time.
 const AT_ONCE: i64 = 1_000;
 
@@ -120,8 +122,11 @@ fn append(
     hold(connection, LOCK)?;
     let id = about.id.to_string();
     let known = log_entry::table.filter(log_entry::certificate_id.eq(&id)).filter(log_entry::kind.eq(kind.code()));
-    if known.select(log_entry::seq).first::<i64>(connection).optional()?.is_some() {
-        return Ok(());
+    if let Some(body) = known.select(log_entry::body).first::<String>(connection).optional()? {
+        // The same told twice stands once; another document in its place does not get in.
+        let read: serde_json::Value = serde_json::from_str(&body)?;
+        let same = read.get("document").and_then(serde_json::Value::as_str) == about.document.as_deref();
+        return if same { Ok(()) } else { Err(StoreError::Value("log_entry.document")) };
     }
     let index = size(connection)?;
     // The names in their order, nothing between them: the canonical form of RFC 8785.
@@ -188,34 +193,44 @@ fn head((size, at, root, signature): HeadRow) -> Result<SignedHead, StoreError> 
 }
 
 impl Store {
-    /// Takes documents from before the log into it, once.
+    /// Takes documents from before the log into it, page by page, and each once; what is left undone is done by the next
+    /// start.
     ///
     /// # Errors
     /// When the database fails.
     pub fn adopt_documents(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
-        if self.setting(ADOPTED)?.is_some() {
-            return Ok(());
-        }
-        self.write(|connection| {
-            hold(connection, LOCK)?;
-            let mut after = String::new();
-            loop {
+        while self.setting(ADOPTED)?.as_deref() != Some(ALL) {
+            self.write(|connection| {
+                hold(connection, LOCK)?;
+                // Another node may have come further meanwhile.
+                let kept: Option<String> =
+                    setting::table.find(ADOPTED).select(setting::value).first(connection).optional()?;
+                let after = kept.clone().unwrap_or_default();
+                if after == ALL {
+                    return Ok(());
+                }
                 let page: Vec<(String, String)> = certificate::table
                     .filter(certificate::id.gt(&after))
                     .order(certificate::id)
                     .select((certificate::id, certificate::body))
                     .limit(AT_ONCE)
                     .load(connection)?;
-                let Some((last, _)) = page.last() else { break };
-                after.clone_from(last);
                 for (_, body) in &page {
                     note(connection, None, &serde_json::from_str(body)?, now)?;
                 }
-            }
-            let row = (setting::name.eq(ADOPTED), setting::value.eq("1"));
-            diesel::insert_into(setting::table).values(row).execute(connection)?;
-            Ok(())
-        })
+                let reached = page.last().map_or(ALL, |(id, _)| id.as_str());
+                match kept {
+                    None => diesel::insert_into(setting::table)
+                        .values((setting::name.eq(ADOPTED), setting::value.eq(reached)))
+                        .execute(connection)?,
+                    Some(_) => diesel::update(setting::table.find(ADOPTED))
+                        .set(setting::value.eq(reached))
+                        .execute(connection)?,
+                };
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// How many entries there are.
@@ -341,7 +356,7 @@ impl Store {
         let mut troubles = Vec::new();
         let mut heads = self.log_heads()?;
         let mut tree = Grown::default();
-        let mut said: BTreeMap<String, BTreeMap<LogKind, String>> = BTreeMap::new();
+        let mut said: BTreeMap<String, Vec<Told>> = BTreeMap::new();
         let mut check_head = |tree: &Grown, troubles: &mut Vec<LogTrouble>| -> Result<(), StoreError> {
             if let Some(head) = heads.remove(&tree.size) {
                 let root = merkle::root(&mut tree.clone(), tree.size)?;
@@ -365,7 +380,7 @@ impl Store {
                     troubles.push(LogTrouble::Entry(entry.index));
                     return Ok((tree.size, troubles));
                 }
-                said.entry(certificate).or_default().insert(entry.kind, entry.body);
+                said.entry(certificate).or_default().push(Told::of(&entry));
                 check_head(&tree, &mut troubles)?;
             }
         }
@@ -417,48 +432,103 @@ impl Store {
     }
 
     /// Compares each document with what the log says of it.
-    fn compare(
-        &self,
-        mut said: BTreeMap<String, BTreeMap<LogKind, String>>,
-        troubles: &mut Vec<LogTrouble>,
-    ) -> Result<(), StoreError> {
+    fn compare(&self, mut said: BTreeMap<String, Vec<Told>>, troubles: &mut Vec<LogTrouble>) -> Result<(), StoreError> {
         let mut after = String::new();
         loop {
-            let page: Vec<(String, String)> = self.read(|connection| {
+            let page: Vec<Row> = self.read(|connection| {
                 let next = certificate::table.filter(certificate::id.gt(&after)).order(certificate::id);
-                Ok(next.select((certificate::id, certificate::body)).limit(AT_ONCE).load(connection)?)
+                Ok(next.select(COLUMNS).limit(AT_ONCE).load(connection)?)
             })?;
-            let Some((last, _)) = page.last() else { break };
-            after.clone_from(last);
-            for (id, body) in &page {
-                let document: Certificate = serde_json::from_str(body)?;
-                let kinds = said.remove(id).unwrap_or_default();
-                let field = |kind: LogKind, name: &str| -> Option<String> {
-                    let read: serde_json::Value = serde_json::from_str(kinds.get(&kind)?).ok()?;
-                    read.get(name)?.as_str().map(str::to_owned)
-                };
-                let standing = match document.standing {
-                    Standing::Valid => None,
-                    Standing::Superseded => Some(LogKind::Superseded),
-                    Standing::Revoked => Some(LogKind::Revoked),
-                };
-                let expected = document
-                    .document
-                    .iter()
-                    .map(|_| LogKind::Issued)
-                    .chain(standing)
-                    .collect::<std::collections::BTreeSet<_>>();
-                let agrees = kinds.keys().copied().collect::<std::collections::BTreeSet<_>>() == expected
-                    && kinds.keys().all(|kind| field(*kind, "number") == document.number)
-                    && (document.document.is_none() || field(LogKind::Issued, "document") == document.document);
-                if !agrees {
-                    troubles.push(LogTrouble::Document(document.number.clone().unwrap_or_else(|| id.clone())));
+            let Some(last) = page.last() else { break };
+            after.clone_from(&last.0);
+            for row in page {
+                let told = said.remove(&row.0).unwrap_or_default();
+                // The service may have gone on since the entries were read: what looks wrong is looked at again.
+                if !agrees(&row, &told)? && !self.agrees_now(&row.0)? {
+                    troubles.push(LogTrouble::Document(row.1.clone()));
                 }
             }
         }
         troubles.extend(said.into_keys().map(LogTrouble::Document));
         Ok(())
     }
+
+    fn agrees_now(&self, id: &str) -> Result<bool, StoreError> {
+        self.read(|connection| {
+            let row: Row = certificate::table.find(id).select(COLUMNS).first(connection)?;
+            let entries: Vec<EntryRow> = log_entry::table
+                .filter(log_entry::certificate_id.eq(id))
+                .select((log_entry::seq, log_entry::hash, log_entry::kind, log_entry::body))
+                .load(connection)?;
+            let told = entries.into_iter().map(|row| entry(row).map(|entry| Told::of(&entry)));
+            agrees(&row, &told.collect::<Result<Vec<_>, _>>()?)
+        })
+    }
+
+    /// Whether the log tells of a document what its row says: the public is answered by both.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn log_agrees(&self, about: &Certificate) -> Result<bool, StoreError> {
+        self.agrees_now(&about.id.to_string())
+    }
+}
+
+/// What an entry tells, by its body alone: the columns beside it are for finding it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Told {
+    kind: Option<LogKind>,
+    number: Option<String>,
+    document: Option<String>,
+}
+
+impl Told {
+    fn of(entry: &LogEntry) -> Self {
+        let read: serde_json::Value = serde_json::from_str(&entry.body).unwrap_or_default();
+        let text = |name: &str| read.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
+        let kind = text("kind").and_then(|code| LogKind::from_code(&code).ok());
+        Self { kind: kind.filter(|kind| *kind == entry.kind), number: text("number"), document: text("document") }
+    }
+}
+
+type Row = (String, String, String, String, Option<String>, String);
+const COLUMNS: (
+    certificate::id,
+    certificate::number,
+    certificate::token,
+    certificate::standing,
+    certificate::document,
+    certificate::body,
+) = (
+    certificate::id,
+    certificate::number,
+    certificate::token,
+    certificate::standing,
+    certificate::document,
+    certificate::body,
+);
+
+/// Whether row, columns and entries of one document say the same.
+fn agrees((id, number, token, standing, file, body): &Row, told: &[Told]) -> Result<bool, StoreError> {
+    let document: Certificate = serde_json::from_str(body)?;
+    let standing_told = match document.standing {
+        Standing::Valid => None,
+        Standing::Superseded => Some(LogKind::Superseded),
+        Standing::Revoked => Some(LogKind::Revoked),
+    };
+    let expected: Vec<LogKind> = document.document.iter().map(|_| LogKind::Issued).chain(standing_told).collect();
+    let mut kinds: Vec<LogKind> = told.iter().filter_map(|told| told.kind).collect();
+    kinds.sort_unstable();
+    let issued = told.iter().find(|told| told.kind == Some(LogKind::Issued));
+    Ok(document.id.to_string() == *id
+        && document.number.as_ref() == Some(number)
+        && document.token == *token
+        && document.standing.code() == standing
+        && document.document == *file
+        && kinds == expected
+        && told.len() == expected.len()
+        && told.iter().all(|told| told.number == document.number)
+        && issued.is_none_or(|issued| issued.document == document.document))
 }
 
 /// A tree that is grown anew: the hashes at its right edge, from which everything else follows.

@@ -50,8 +50,17 @@ pub struct Share {
     pub expires_at: DateTime<Utc>,
     /// When its holder ended it.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Who looked, newest first.
+    /// Who looked, newest first, at the most [`LOOKS_SHOWN`].
     pub looks: Vec<ShareLook>,
+    /// How often somebody looked.
+    pub looked: i64,
+}
+
+impl Share {
+    /// Whether it was opened so often that it leads nowhere any more.
+    pub const fn is_used_up(&self) -> bool {
+        self.looked >= LOOKS_MOST
+    }
 }
 
 /// Somebody looked.
@@ -127,22 +136,25 @@ impl Store {
         })
     }
 
-    /// The newest links of a certificate, with who looked.
+    /// The links of these certificates, with who looked: the open ones, then the newest of the others.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn shares(&self, of: CertificateId) -> Result<Vec<Share>, StoreError> {
+    pub fn shares(&self, of: &[CertificateId], now: DateTime<Utc>) -> Result<Vec<Share>, StoreError> {
+        let of: Vec<String> = of.iter().map(ToString::to_string).collect();
+        let columns = (share::id, share::body, share::made_at, share::expires_at, share::ended_at);
         self.read(|connection| {
-            let rows: Vec<ShareRow> = share::table
-                .filter(share::certificate_id.eq(of.to_string()))
-                .order(share::id.desc())
-                .select((share::id, share::body, share::made_at, share::expires_at, share::ended_at))
-                .limit(SHARES_MOST * 2)
-                .load(connection)?;
+            let mine =
+                || share::table.filter(share::certificate_id.eq_any(&of)).order(share::id.desc()).select(columns);
+            let mut rows: Vec<ShareRow> =
+                mine().filter(share::ended_at.is_null()).filter(share::expires_at.gt(stored(now))).load(connection)?;
+            let over = share::ended_at.is_not_null().or(share::expires_at.le(stored(now)));
+            rows.extend(mine().filter(over).limit(SHARES_MOST).load::<ShareRow>(connection)?);
             let mut shares = Vec::with_capacity(rows.len());
             for (id, body, made_at, expires_at, ended_at) in rows {
-                let looks: Vec<(String, NaiveDateTime, Vec<u8>)> = share_look::table
-                    .filter(share_look::share_id.eq(&id))
+                let of_it = share_look::table.filter(share_look::share_id.eq(&id));
+                let looked: i64 = of_it.count().get_result(connection)?;
+                let looks: Vec<(String, NaiveDateTime, Vec<u8>)> = of_it
                     .order(share_look::id.desc())
                     .select((share_look::id, share_look::at, share_look::body))
                     .limit(LOOKS_SHOWN)
@@ -155,6 +167,7 @@ impl Store {
                     token: self.share_token(&id),
                     label: self.keys.open_json(&format!("share:{id}"), &body)?,
                     looks: looks.collect::<Result<_, StoreError>>()?,
+                    looked,
                     id,
                     made_at: instant(made_at),
                     expires_at: instant(expires_at),
@@ -206,7 +219,8 @@ impl Store {
         })
     }
 
-    /// Notes who looked, before they see anything; false when the link was opened too often to go on.
+    /// Notes who looked, before they see anything; false when the link is not good any more, or was opened too
+    /// often to go on.
     ///
     /// # Errors
     /// When the database fails: then nothing must be shown.
@@ -215,6 +229,18 @@ impl Store {
         let body = LookBody { who: who.to_owned(), network: network.to_owned() };
         let body = self.keys.seal_json(&format!("share_look:{id}"), &body)?;
         self.write(|connection| {
+            hold(connection, &format!("share-look:{share}"))?;
+            // It may have been ended since it was looked up.
+            let good = share::table
+                .find(share)
+                .filter(share::ended_at.is_null())
+                .filter(share::expires_at.gt(stored(now)))
+                .select(share::id)
+                .first::<String>(connection)
+                .optional()?;
+            if good.is_none() {
+                return Ok(false);
+            }
             let looks: i64 = share_look::table.filter(share_look::share_id.eq(share)).count().get_result(connection)?;
             if looks >= LOOKS_MOST {
                 return Ok(false);

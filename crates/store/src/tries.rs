@@ -34,6 +34,10 @@ impl Limit {
     pub const LOOK_UPS: Self = Self { most: 10, within: TimeDelta::hours(1) };
     /// Files that one network has verified: each costs a signature or two.
     pub const FILES: Self = Self { most: 60, within: TimeDelta::minutes(10) };
+    /// Names that are tried for one number, from wherever.
+    pub const GUESSES_OF_NUMBER: Self = Self { most: 40, within: TimeDelta::minutes(15) };
+    /// Looks at one shared document from one network.
+    pub const LOOKS: Self = Self { most: 20, within: TimeDelta::minutes(10) };
     /// Addresses of documents that are none: nobody hits one by guessing.
     pub const MISSES: Self = Self { most: 60, within: TimeDelta::minutes(10) };
     /// Registrations with one document.

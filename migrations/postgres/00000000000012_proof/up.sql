@@ -45,5 +45,8 @@ CREATE TABLE share_look (
     body BYTEA NOT NULL
 );
 CREATE INDEX share_look_by_share ON share_look (share_id, id);
-CREATE FUNCTION log_entry_stays() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the log is append-only'; END $$;
-CREATE TRIGGER log_entry_stays BEFORE UPDATE OR DELETE ON log_entry FOR EACH ROW EXECUTE FUNCTION log_entry_stays();
+CREATE FUNCTION log_stays() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the log is append-only'; END $$;
+CREATE TRIGGER log_entry_stays BEFORE UPDATE OR DELETE ON log_entry FOR EACH ROW EXECUTE FUNCTION log_stays();
+CREATE TRIGGER log_entry_stays_whole BEFORE TRUNCATE ON log_entry FOR EACH STATEMENT EXECUTE FUNCTION log_stays();
+CREATE TRIGGER log_head_stays BEFORE UPDATE OR DELETE ON log_head FOR EACH ROW EXECUTE FUNCTION log_stays();
+CREATE TRIGGER log_head_stays_whole BEFORE TRUNCATE ON log_head FOR EACH STATEMENT EXECUTE FUNCTION log_stays();

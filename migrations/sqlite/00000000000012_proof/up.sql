@@ -47,3 +47,5 @@ CREATE TABLE share_look (
 CREATE INDEX share_look_by_share ON share_look (share_id, id);
 CREATE TRIGGER log_entry_stays_u BEFORE UPDATE ON log_entry BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
 CREATE TRIGGER log_entry_stays_d BEFORE DELETE ON log_entry BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+CREATE TRIGGER log_head_stays_u BEFORE UPDATE ON log_head BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+CREATE TRIGGER log_head_stays_d BEFORE DELETE ON log_head BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;

@@ -347,7 +347,11 @@ fn certificates() -> (f64, f64) {
         outcome: domain::case::Outcome::Certificate,
         issued_at: Utc::now(),
         url: format!("https://renzheng.example/verify/{n:032x}"),
-        name: format!("样{}{}", char::from_u32(0x4e00 + n * 7).unwrap(), char::from_u32(0x5200 + n * 3).unwrap()),
+        name: format!(
+            "样{}{}",
+            char::from_u32(0x4e00 + n % 400 * 7).unwrap(),
+            char::from_u32(0x5200 + n % 400 * 3).unwrap()
+        ),
         birth: chrono::NaiveDate::from_ymd_opt(1990, 3, 1 + n % 28),
         country: "GB".into(),
         institution: format!("University of Northshire No. {n}"),

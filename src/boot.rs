@@ -166,8 +166,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/assets/{version}/{path:.*}", web::get().to(kit::assets::serve))
         .route("/demo/clock", web::post().to(demo::shift))
-        .configure(crate::public::routes)
+        // In the order in which they are looked through: what is asked for most comes first.
         .configure(crate::applicant::routes)
+        .configure(crate::public::routes)
         .configure(crate::staff::routes)
         .configure(crate::operator::routes);
 }
@@ -260,8 +261,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         None => run_demo(&cli).await,
         Some(Command::Serve { config }) => run_serve(&Config::load(config)?).await,
         Some(Command::VerifyAudit { config }) => commands::verify_audit(&cli, config.as_deref()),
-        Some(Command::Verify { files, trust, config }) => {
-            proofs::verify(&cli, files, trust.as_deref(), config.as_deref())
+        Some(Command::Verify { files, trust, status, config }) => {
+            proofs::verify(&cli, files, trust.as_deref(), status.as_deref(), config.as_deref())
         }
         Some(Command::VerifyLog { config, files, site, kept, trust }) => match site {
             Some(site) => proofs::verify_log_of(site, kept.as_deref(), trust.as_deref()).await,

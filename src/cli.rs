@@ -105,6 +105,10 @@ pub enum Command {
         /// What to trust, from `/.well-known/renzheng-trust.json` of the site; without it, what the settings say.
         #[arg(long, conflicts_with = "config")]
         trust: Option<PathBuf>,
+        /// A status list that was kept, from the address that the credential names: says what was revoked when it was
+        /// signed. It must be the list of the one file that is verified.
+        #[arg(long)]
+        status: Option<PathBuf>,
         /// The file with the settings; without it, the demo's keys.
         #[arg(long)]
         config: Option<PathBuf>,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use documents::{Examined, FILE_MOST, Keys as DocumentKeys, Trust, examine};
+use documents::{Examined, FILE_MOST, Keys as DocumentKeys, Trust, examine, status_in};
 use domain::person::Language;
 use locales::Texts;
 use proof::ProofError;
@@ -28,7 +28,13 @@ fn read_trust(path: &Path) -> anyhow::Result<Trust> {
 ///
 /// # Errors
 /// When one of them does not hold: then the process fails.
-pub fn verify(cli: &Cli, files: &[PathBuf], trust: Option<&Path>, config: Option<&Path>) -> anyhow::Result<()> {
+pub fn verify(
+    cli: &Cli,
+    files: &[PathBuf],
+    trust: Option<&Path>,
+    status: Option<&Path>,
+    config: Option<&Path>,
+) -> anyhow::Result<()> {
     let trust = match (trust, config) {
         (Some(path), _) => {
             say(&format!("trusting what {} says", path.display()))?;
@@ -54,13 +60,27 @@ pub fn verify(cli: &Cli, files: &[PathBuf], trust: Option<&Path>, config: Option
         let bytes =
             if size > FILE_MOST as u64 { vec![0; FILE_MOST + 1] } else { std::fs::read(file).with_context(named)? };
         let examined = examine(&bytes, &trust);
-        failed += usize::from(!examined.holds());
         tell(file, &examined)?;
+        let revoked = match (status, &examined.credential) {
+            (Some(list), Some(credential)) => revoked_in(list, credential, &trust)?,
+            _ => false,
+        };
+        failed += usize::from(!examined.holds() || revoked);
     }
     if failed > 0 {
         bail!("{failed} of {} files do not hold", files.len());
     }
     Ok(())
+}
+
+/// Whether a list that was kept says that a credential no longer holds; one that says nothing of it is told as such.
+fn revoked_in(list: &Path, credential: &Value, trust: &Trust) -> anyhow::Result<bool> {
+    let text = std::fs::read_to_string(list).with_context(|| format!("{} can't be read", list.display()))?;
+    match status_in(credential, &text, trust) {
+        Ok((false, at)) => say(&format!("  ok    Not revoked when the list was signed: {at}")).map(|()| false),
+        Ok((true, at)) => say(&format!("  FAIL  Revoked by the list that was signed at {at}")).map(|()| true),
+        Err(error) => say(&format!("  FAIL  The status list: {error}")).map(|()| true),
+    }
 }
 
 /// What a check is about, in the words of the verification page.

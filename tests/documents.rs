@@ -143,6 +143,15 @@ async fn r2_16_readers_that_are_not_ours_verify_certificate_credential_badge_and
     outside_reader(&["jwt", &badge, &format!("{}/.well-known/jwks.json", server.site)]);
     let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/outside/ob_v3p0_achievementcredential_schema.json");
     outside_reader(&["badge", &badge, schema]);
+    // A status list that was kept: this one's, another's, and something that is none.
+    let list = |kind: &str| format!("/credentials/status/{kind}{}-1/revocation", outside.now().format("%Y"));
+    let mine = keep(folder.path(), "mine.jwt", &visitor.bytes(&list("RC")).await.1);
+    let (good, told) = renzheng(&server, &["verify", "--trust", &trust, "--status", &mine, &path]);
+    assert!(good && told.contains("ok    Not revoked"), "{told}");
+    for other in [&keep(folder.path(), "other.jwt", &visitor.bytes(&list("RD")).await.1), &jwt] {
+        let (good, told) = renzheng(&server, &["verify", "--trust", &trust, "--status", other, &path]);
+        assert!(!good && told.contains("FAIL  The status list: does not hold: another list"), "{told}");
+    }
     // Every word of ours is explained by our context.
     let (_, context) = json(&server.site, "/credentials/v1").await;
     for word in read["credentialSubject"]["authentication"].as_object().unwrap().keys().filter(|word| *word != "type") {

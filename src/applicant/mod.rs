@@ -21,6 +21,8 @@ use actix_web::web;
 /// The routes of this folder.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
+        .route("/case/{id}", web::get().to(case::show))
+        .configure(wizard::routes)
         .route("/register", web::get().to(register::show))
         .route("/register", web::post().to(register::details))
         .route("/register/{id}", web::get().to(register::confirm))
@@ -63,13 +65,11 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/case/{id}/review/images", web::post().to(review::upload))
         .route("/case/{id}/withdraw", web::get().to(withdraw::show))
         .route("/case/{id}/withdraw", web::post().to(withdraw::act))
-        .route("/case/{id}", web::get().to(case::show))
         .route("/case/{id}/certificate.pdf", web::get().to(case::certificate))
         .route("/case/{id}/credential.jwt", web::get().to(case::credential_jwt))
         .route("/case/{id}/credential.json", web::get().to(case::credential_json))
         .route("/case/{id}/badge.jwt", web::get().to(case::badge_jwt))
         .route("/case/{id}/share", web::get().to(share::show))
         .route("/case/{id}/share", web::post().to(share::make))
-        .route("/case/{id}/share/{share}", web::post().to(share::end))
-        .configure(wizard::routes);
+        .route("/case/{id}/share/{share}", web::post().to(share::end));
 }

@@ -205,6 +205,8 @@ async fn now(ctx: &Ctx, site: &Site) -> Result<Now, Failure> {
     now.one("payments_parked", "Payments that contradict the gateway", signed(money));
     let expires = tree.world.outside.union_pay.certificate_expires().timestamp();
     now.one("union_pay_certificate_expires_timestamp_seconds", "When our trading certificate ends", signed(expires));
+    let expires = tree.world.document_keys().certificate_expires().timestamp();
+    now.one("document_certificate_expires_timestamp_seconds", "When the certificate that signs ends", signed(expires));
     let commits = tree.world.commits.load(std::sync::atomic::Ordering::Relaxed);
     now.one("commits_total", "Commits of session actors since the start", float(commits));
     let world = &tree.world;

@@ -14,7 +14,7 @@ pub async fn terms(ctx: Ctx) -> Answer {
 
 /// `GET /privacy`
 pub async fn privacy(ctx: Ctx) -> Answer {
-    Ok(text(&ctx, "privacy", 6))
+    Ok(text(&ctx, "privacy", 7))
 }
 
 fn text(ctx: &Ctx, name: &str, paragraphs: usize) -> actix_web::HttpResponse {

@@ -468,6 +468,10 @@ pub fn logged_words(ctx: &Ctx, logged: Option<&Logged>) -> Markup {
                 (ctx.with("verify-logged", &[("place", &(logged.entry.index + 1).to_string()), ("size", &logged.head.size.to_string())]))
                 " " a href={"/log?from=" (logged.entry.index)} { (ctx.t("log-title")) }
             }
+            details class="no-print" { summary { (ctx.t("verify-proof")) }
+                p { (ctx.t("verify-proof-words")) }
+                pre class="number" tabindex="0" { (serde_json::to_string_pretty(&logged.json()).unwrap_or_default()) }
+            }
         }
     }
 }

@@ -94,6 +94,7 @@ privacy-3 = Entry–exit records are sensitive; they are fetched only with your 
 privacy-4 = Numbers, contact data and materials are sealed in storage and masked on pages; each view by staff is recorded.
 privacy-5 = The verification page shows the least that is needed to judge a document.
 privacy-6 = You can see your data in your account, and change phone, e-mail and password.
+privacy-7 = Each document stands in a public log, by its number and a hash; no person does. Whoever looks at a document that you show by a link gives their name; you see it, with the time and the first part of their network address.
 
 ## Registration
 

@@ -6,12 +6,12 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::case::Outcome;
-use proof::{ProofError, status};
+use proof::{ProofError, jose, status};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::certificate::{AUTHORITY_EN, AUTHORITY_ZH, CertificateFacts};
-use crate::keys::Keys;
+use crate::keys::{Keys, Trust};
 use crate::receipt::ReceiptFacts;
 
 /// The base context of VCDM 2.0.
@@ -338,6 +338,30 @@ impl Keys {
             },
         }))
     }
+}
+
+/// Whether a credential's bit is set in a status list that somebody kept: the list must be signed by one of the keys, and be
+/// the very one that the credential names. Gives back since when the list says so.
+///
+/// # Errors
+/// `Refused` for another list, `Malformed` when it can't be read.
+pub fn status_in(credential: &Value, list: &str, trust: &Trust) -> Result<(bool, String), ProofError> {
+    let list = jose::verify(list.trim(), &trust.credential_keys)?;
+    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let subject = list.get("credentialSubject").cloned().unwrap_or_default();
+    let entries = match credential.get("credentialStatus") {
+        Some(Value::Array(all)) => all.clone(),
+        Some(one) => vec![one.clone()],
+        None => Vec::new(),
+    };
+    let mine = entries.iter().find(|entry| {
+        !text(&list, "id").is_empty()
+            && text(entry, "statusListCredential") == text(&list, "id")
+            && text(entry, "statusPurpose") == text(&subject, "statusPurpose")
+    });
+    let place = text(mine.ok_or(ProofError::Refused("another list"))?, "statusListIndex");
+    let place = place.parse().map_err(|_| ProofError::Malformed("statusListIndex".into()))?;
+    Ok((status::is_set(&text(&subject, "encodedList"), place)?, text(&list, "validFrom")))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeZone, Utc};
+use proof::ProofError;
 use proof::cms::KeyFile;
 use proof::time_stamp::{Query, reply};
 use proptest::prelude::*;
@@ -11,7 +12,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer as Authori
 use crate::certificate::Issuer;
 use crate::certificate::tests::{facts, issue};
 use crate::keys::{KeySettings, Keys, demo, demo_settings};
-use crate::{Examined, Kind, badge, credential, examine};
+use crate::{Examined, Kind, Purpose, badge, credential, examine, status_in};
 
 const STAMP: &str = include_str!("../../sandbox/keys/stamp.pem");
 const STAMP_KEY: &str = include_str!("../../sandbox/keys/stamp.key");
@@ -156,6 +157,29 @@ fn r2_16_credentials_and_badges_hold_under_our_keys_alone() {
     assert_eq!(failed(&examine(forged.as_bytes(), keys.trust())), "credential: does not hold: unknown key");
     let forged = json.replace("样张三", "样李四");
     assert_eq!(failed(&examine(forged.as_bytes(), keys.trust())), "credential: does not hold: signature");
+}
+
+#[test]
+fn r2_16_a_list_that_was_kept_says_what_was_revoked_and_another_list_nothing() {
+    let keys = demo();
+    let stated = credential(&keys, &facts("样张三")).unwrap();
+    let list = |list: &str, purpose, set: &[&str]| {
+        let set: Vec<String> = set.iter().map(|number| (*number).to_owned()).collect();
+        keys.status_list(list, purpose, &set, at(2026)).unwrap()
+    };
+    let clean = list("RC2026-1", Purpose::Revocation, &["RC202600000002"]);
+    assert_eq!(status_in(&stated, &clean, keys.trust()).unwrap(), (false, "2026-06-01T00:00:00Z".into()));
+    let set = list("RC2026-1", Purpose::Revocation, &["RC202600000001"]);
+    assert!(status_in(&stated, &set, keys.trust()).unwrap().0);
+    assert!(status_in(&stated, &list("RC2026-1", Purpose::Message, &[]), keys.trust()).is_ok());
+    for another in [list("RC2026-2", Purpose::Revocation, &[]), list("RD2026-1", Purpose::Revocation, &[])] {
+        assert_eq!(status_in(&stated, &another, keys.trust()), Err(ProofError::Refused("another list")));
+    }
+    // A list of somebody else's, under our address.
+    let other = KeySettings { credential_key: KeyPair::generate().unwrap().serialize_pem(), ..demo_settings() };
+    let forged = self::keys(&other).status_list("RC2026-1", Purpose::Revocation, &[], at(2026)).unwrap();
+    assert_eq!(status_in(&stated, &forged, keys.trust()), Err(ProofError::Refused("unknown key")));
+    assert!(keys.status_list("RC2026-1", Purpose::Revocation, &["RD202600000001".into()], at(2026)).is_err());
 }
 
 #[test]

@@ -129,6 +129,11 @@ impl Keys {
         self.signer.certificates().first().map_or(at, |mine| at.max(path::not_before(mine)))
     }
 
+    /// When the certificate ends that signs PDFs.
+    pub fn certificate_expires(&self) -> DateTime<Utc> {
+        self.signer.certificates().first().map(path::not_after).unwrap_or_default()
+    }
+
     /// The address of the key that makes embedded proofs now.
     pub fn proof_method(&self) -> String {
         format!("{}#{}", self.did, self.proof.public().multikey())

@@ -17,7 +17,7 @@ mod press;
 mod receipt;
 
 pub use certificate::{CertificateFacts, Draft, Issuer};
-pub use credential::{Place, Purpose, STATUS_TTL_MS, badge, context, context_url, credential};
+pub use credential::{Place, Purpose, STATUS_TTL_MS, badge, context, context_url, credential, status_in};
 pub use examine::{Check, Examined, Kind, examine};
 pub use keys::{KeySettings, Keys, Trust, did_of};
 pub use pades::FILE_MOST;

@@ -73,9 +73,7 @@ pub fn signature_holds(
 }
 
 fn valid_at(certificate: &Certificate, at: DateTime<Utc>) -> bool {
-    let validity = certificate.tbs_certificate().validity();
-    let seconds = |time: x509_cert::time::Time| i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
-    (seconds(validity.not_before)..=seconds(validity.not_after)).contains(&at.timestamp())
+    (not_before(certificate).timestamp()..=not_after(certificate).timestamp()).contains(&at.timestamp())
 }
 
 fn signed_by(certificate: &Certificate, authority: &Certificate) -> Result<(), ProofError> {
@@ -161,11 +159,19 @@ pub fn trusted(
     Err(ProofError::Refused("untrusted"))
 }
 
-/// From when on a certificate is valid.
-pub fn not_before(certificate: &Certificate) -> DateTime<Utc> {
-    let time = certificate.tbs_certificate().validity().not_before;
+fn day(time: x509_cert::time::Time) -> DateTime<Utc> {
     let seconds = i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
     DateTime::from_timestamp(seconds, 0).unwrap_or_default()
+}
+
+/// From when on a certificate is valid.
+pub fn not_before(certificate: &Certificate) -> DateTime<Utc> {
+    day(certificate.tbs_certificate().validity().not_before)
+}
+
+/// Until when a certificate is valid.
+pub fn not_after(certificate: &Certificate) -> DateTime<Utc> {
+    day(certificate.tbs_certificate().validity().not_after)
 }
 
 /// Whether a certificate is for time-stamps, and for nothing else (RFC 3161 §2.3).

@@ -1,5 +1,5 @@
 //! What supervision costs: beside a bare actix actor, and beside ractor and kameo, on one thread and in one run.
-//! `cargo bench -p supervision`.
+//! `cargo bench -p supervision --features contestants`.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::cast_precision_loss, missing_docs)]
 
 use std::sync::{Arc, mpsc};

@@ -215,7 +215,7 @@ impl<'a> Reader<'a> {
         let bytes = self.at(dictionary, key)?.as_str().map_err(pdf)?;
         match bytes.strip_prefix(&[0xfe, 0xff]) {
             Some(wide) => {
-                let units = wide.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+                let units = wide.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair));
                 char::decode_utf16(units).collect::<Result<String, _>>().map_err(pdf)
             }
             None => String::from_utf8(bytes.to_vec()).map_err(pdf),

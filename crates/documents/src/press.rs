@@ -106,11 +106,13 @@ impl Press {
         let forbidden = matches!(character, '\0' | '\u{FEFF}' | '\u{FFFE}' | '\u{E000}'..='\u{F8FF}'
             | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{F0000}'..='\u{FFFFD}' | '\u{100000}'..='\u{10FFFD}');
         let code = u32::from(character);
-        !forbidden
-            && !(character.is_control() && !matches!(character, '\n' | '\t'))
-            && (character.is_whitespace()
-                || is_default_ignorable(character)
-                || self.fonts.iter().any(|font| font.info().coverage.contains(code)))
+        let unseen = character.is_control() && character != '\n' && character != '\t';
+        if forbidden || unseen {
+            return false;
+        }
+        character.is_whitespace()
+            || is_default_ignorable(character)
+            || self.fonts.iter().any(|font| font.info().coverage.contains(code))
     }
 
     /// Makes a PDF. Takes tens of milliseconds of one core: call it on a bounded pool.

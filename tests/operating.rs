@@ -65,6 +65,8 @@ fn document_keys(folder: &Path) {
         "400",
         "-subj",
         "/CN=documents.example",
+        "-addext",
+        "keyUsage=digitalSignature",
         "-out",
         &at("document.pem"),
     ]);
@@ -175,6 +177,11 @@ async fn r7_3_what_the_operators_book_says_works_as_written() {
     let config = settings(folder, port, "live", &format!("master_key = \"{new}\"\nformer_master_keys = [\"{old}\"]"));
     let service = Service::start(&config, &log, port).await;
     service.logs("nothing: done").await;
+    let log_of_documents = said(&renzheng(&["verify-log", "--config", &config, "--files"]));
+    assert!(
+        log_of_documents.contains("0 entries: each hash") && log_of_documents.contains("0 files"),
+        "{log_of_documents}"
+    );
     assert!(said(&renzheng(&["verify-audit", "--config", &config])).contains("every link holds"));
     service.terminate();
     let log = std::fs::read_to_string(&log).unwrap();

@@ -583,7 +583,7 @@ fn r7_3_keys_are_changed_under_way_and_a_rotation_goes_on_where_it_was() {
 }
 
 /// A document of a case of somebody's.
-fn certificate(document: Option<&str>) -> Certificate {
+fn certificate() -> Certificate {
     Certificate {
         id: CertificateId::fresh(),
         number: None,
@@ -591,9 +591,19 @@ fn certificate(document: Option<&str>) -> Certificate {
         outcome: Outcome::Certificate,
         standing: Standing::Valid,
         issued_at: now(),
-        document: document.map(str::to_owned),
+        document: None,
         revoked_for: None,
     }
+}
+
+/// An applicant who has a case with a document that is not made yet.
+fn with_certificate(store: &Store) -> Applicant {
+    let before = kept(store);
+    let mut after = before.clone();
+    let mut application = Application::begin(now());
+    application.certificates.push(certificate());
+    after.applications.push(Arc::new(application));
+    Applicant::clone(&store.commit(Some(&before), after, Effects::default(), now()).unwrap().applicant)
 }
 
 /// Commits the one document of the first application anew.
@@ -624,13 +634,7 @@ fn r2_16_the_log_of_documents_is_written_with_them_and_whatever_is_changed_after
         assert_eq!((head().size, verified()), (0, (0, vec![])));
         let mut people = Vec::new();
         for n in 0..9_u8 {
-            let before = kept(store);
-            let mut after = before.clone();
-            let mut application = Application::begin(now());
-            application.certificates.push(certificate(None));
-            after.applications.push(Arc::new(application));
-            let owned =
-                Applicant::clone(&store.commit(Some(&before), after, Effects::default(), now()).unwrap().applicant);
+            let owned = with_certificate(store);
             assert_eq!(store.log_size().unwrap(), u64::from(n), "not before it is made");
             people.push(change(store, &owned, |it| it.document = Some(format!("{n:064x}"))));
             assert_eq!(head().size, u64::from(n) + 1);
@@ -702,13 +706,8 @@ fn r2_16_the_log_of_documents_is_written_with_them_and_whatever_is_changed_after
 fn r2_16_a_link_is_made_once_shows_who_looked_expires_and_ends() {
     for (name, base) in bases() {
         let store = &base.store;
-        let before = kept(store);
-        let mut after = before.clone();
-        let mut application = Application::begin(now());
-        application.certificates.push(certificate(None));
-        after.applications.push(Arc::new(application));
-        store.commit(Some(&before), after.clone(), Effects::default(), now()).unwrap();
-        let of = after.applications[0].certificates[0].id;
+        let before = with_certificate(store);
+        let of = before.applications[0].certificates[0].id;
         let new = |id| NewShare {
             id,
             applicant: before.id,
@@ -741,6 +740,13 @@ fn r2_16_a_link_is_made_once_shows_who_looked_expires_and_ends() {
         for n in 0..501 {
             assert_eq!(store.note_look(&id, "x", "", now()).unwrap(), n < 500, "{name}: {n}");
         }
+        // A year after a link has expired nobody remembers it, nor who looked.
+        let later = now() + TimeDelta::days(7 + 366);
+        while store.shares(&[of], later).unwrap().iter().any(|share| share.expires_at < later - TimeDelta::days(365)) {
+            let new = NewShare { expires_at: later + TimeDelta::days(7), ..new(uuid::Uuid::now_v7()) };
+            assert!(store.make_share(&new, later).unwrap(), "{name}");
+        }
+        assert!(store.note_look(&id, "x", "", now()).is_ok_and(|good| !good), "{name}");
     }
 }
 
@@ -749,12 +755,7 @@ fn r2_16_a_link_is_made_once_shows_who_looked_expires_and_ends() {
 fn r2_16_a_wrong_name_takes_the_time_of_an_unknown_number() {
     for (name, base) in bases() {
         let store = &base.store;
-        let before = kept(store);
-        let mut after = before.clone();
-        let mut application = Application::begin(now());
-        application.certificates.push(certificate(None));
-        after.applications.push(Arc::new(application));
-        let owned = store.commit(Some(&before), after, Effects::default(), now()).unwrap().applicant;
+        let owned = with_certificate(store);
         let number = owned.applications[0].certificates[0].number.clone().unwrap();
         let median = |number: &str| {
             let mut times: Vec<_> = (0..200)

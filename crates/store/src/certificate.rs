@@ -12,8 +12,9 @@ use crate::sealing::Keys;
 use crate::time::{instant, stored};
 use crate::trouble::{self, Queue, Task};
 
-/// How long a claimed certificate is left to its claimer.
-const LEASE: TimeDelta = TimeDelta::seconds(30);
+/// How long a claimed certificate is left to its claimer. A time-stamp may take as long: then somebody else makes it, too,
+/// and the first that is recorded counts.
+const LEASE: TimeDelta = TimeDelta::seconds(15);
 
 /// A certificate whose document must be made.
 #[derive(Debug)]

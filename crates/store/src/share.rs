@@ -1,6 +1,6 @@
 //! Links by which a holder shows a certificate to somebody: they expire, can be ended, and remember who looked.
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use domain::ids::{ApplicantId, CertificateId};
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,8 @@ use crate::time::{instant, stored};
 
 /// Links of one certificate that can be open at once.
 pub const SHARES_MOST: i64 = 20;
+/// How long a link and those who looked are remembered after it has expired.
+const REMEMBERED: TimeDelta = TimeDelta::days(365);
 /// Looks that are shown of one link, the newest first.
 pub const LOOKS_SHOWN: i64 = 50;
 /// Looks after which a link is not opened any more: whoever opens it in a loop fills no database, and nobody looks unseen.
@@ -109,6 +111,14 @@ impl Store {
         let (of, token) = (new.certificate.to_string(), self.share_token(&id));
         self.write(|connection| {
             hold(connection, &format!("share:{of}"))?;
+            let forgotten: Vec<String> = share::table
+                .filter(share::expires_at.lt(stored(now - REMEMBERED)))
+                .order(share::expires_at)
+                .select(share::id)
+                .limit(SHARES_MOST)
+                .load(connection)?;
+            diesel::delete(share_look::table.filter(share_look::share_id.eq_any(&forgotten))).execute(connection)?;
+            diesel::delete(share::table.filter(share::id.eq_any(&forgotten))).execute(connection)?;
             if share::table.find(&id).select(share::id).first::<String>(connection).optional()?.is_some() {
                 return Ok(true);
             }

@@ -38,6 +38,7 @@ CREATE TABLE share (
     ended_at TIMESTAMP
 );
 CREATE INDEX share_by_certificate ON share (certificate_id, id);
+CREATE INDEX share_expiry ON share (expires_at);
 CREATE TABLE share_look (
     id TEXT PRIMARY KEY,
     share_id TEXT NOT NULL REFERENCES share (id),

@@ -542,7 +542,11 @@ async fn r2_16_r6_3_a_document_is_taken_back_by_somebody_who_did_not_decide_on_i
     let (good, told) = renzheng(&server, &["verify-log"]);
     assert!(good && told.starts_with("2 entries"), "{told}");
     assert!(visitor.get("/log").await.body.contains("撤销"));
-    // An operator undoes it in the database: nobody is told that it holds.
+    // An operator undoes it in the database: nobody is told that it holds, by no way.
+    let id = visitor.get(&format!("{mine}/share")).await.hidden("id");
+    visitor.post(&format!("{mine}/share"), &[("id", &id), ("share_label", "样例公司"), ("share_days", "7")]).await;
+    let page = visitor.get(&format!("{mine}/share")).await.body;
+    let link = format!("/shared/{}", page.split("href=\"/shared/").nth(1).unwrap().split('"').next().unwrap());
     let file = server.data.path().join("renzheng.sqlite");
     let mut raw = diesel::SqliteConnection::establish(file.to_str().unwrap()).unwrap();
     raw.batch_execute("PRAGMA busy_timeout=10000").unwrap();
@@ -550,5 +554,9 @@ async fn r2_16_r6_3_a_document_is_taken_back_by_somebody_who_did_not_decide_on_i
         .unwrap();
     let (_, answer) = json(&server.site, &format!("/verify/{token}")).await;
     assert_eq!(answer["state"], "unconfirmed", "{answer}");
+    let mut employer = Visitor::new(&server.site);
+    employer.get(&link).await;
+    let shown = employer.post(&link, &[("share_looker", "样例公司 王五")]).await.body;
+    assert!(shown.contains("暂时无法确认") && !shown.contains("verdict-valid") && !shown.contains("样张三"));
     assert!(!renzheng(&server, &["verify-log"]).0);
 }

@@ -217,13 +217,12 @@ fn ask_everything(store: &Store) {
         document: None,
         revoked_for: None,
     };
-    store.log_of(&document).unwrap();
     store.log_entries(0, 10).unwrap();
     store.log_index("x").unwrap();
     let key = proof::jose::SigningKey::from_pem(sandbox::CREDENTIAL_KEY).unwrap();
     store.signed_head(|size, root| proof::merkle::SignedHead::sign(&key, size, now, root)).unwrap();
     store.shares(&[document.id], now).unwrap();
-    let _ = store.log_agrees(&document);
+    let _ = store.vouched(&document);
     store.documents_after(Some(document.id), 10).unwrap();
     let _ = store.shared("x", now);
     assert!(!store.note_look("x", "x", "x", now).unwrap());

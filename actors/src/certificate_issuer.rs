@@ -34,7 +34,7 @@ const STAMP_OFF_MOST: TimeDelta = TimeDelta::hours(1);
 const TOKEN_MOST: usize = 24 * 1024;
 
 /// What a document says, from the case as it stands; `None` when it has no number yet, or is of another applicant.
-pub fn facts(
+pub fn certificate_facts(
     site: &str,
     applicant: &Applicant,
     of: ApplicationId,
@@ -186,7 +186,8 @@ impl Work for CertificateIssuer {
         let Ok(applicant) = self.sessions.applicant(due.applicant).await else {
             return self.later(&due, now, true).await;
         };
-        let Some(facts) = facts(&self.world.settings.site, &applicant, due.application, &due.certificate) else {
+        let Some(facts) = certificate_facts(&self.world.settings.site, &applicant, due.application, &due.certificate)
+        else {
             return self.delayed(&due, now, Delay::Failed("its facts are not there".into())).await;
         };
         let document = match self.make(facts).await {

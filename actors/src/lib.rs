@@ -21,7 +21,7 @@ mod tree;
 mod upload_validator;
 
 pub use blocking::{Blocking, run};
-pub use certificate_issuer::facts;
+pub use certificate_issuer::certificate_facts;
 pub use faults::{Disorder, Effect, Faults, PLACES};
 pub use parking::Troubled;
 pub use sampler::{COMMITS, SAMPLE_EVERY, SAMPLES, Samples};

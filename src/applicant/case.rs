@@ -2,7 +2,7 @@
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
-use actors::facts;
+use actors::certificate_facts;
 use chrono::TimeDelta;
 use documents::{CertificateFacts, badge, credential};
 use domain::Rejection;
@@ -229,7 +229,7 @@ async fn stated(ctx: &Ctx, id: &str) -> Result<CertificateFacts, Failure> {
     if certificate.document.is_none() {
         return Err(Rejection::NotNow("certificate-making").into());
     }
-    Ok(facts(&ctx.site().origin, &me, application.id, certificate).ok_or(Rejection::NotFound)?)
+    Ok(certificate_facts(&ctx.site().origin, &me, application.id, certificate).ok_or(Rejection::NotFound)?)
 }
 
 /// A file to be kept, named after its document.

@@ -10,7 +10,7 @@ use maud::html;
 use store::{Limit, SharedWith, StoreError};
 
 use crate::error::Failure;
-use crate::public::verify::{Logged, logged_words, state_of, verdict};
+use crate::public::verify::{Logged, Vouched, logged_words, state_of, unconfirmed, verdict};
 use crate::web::Answer;
 use crate::web::components::{day, instant, rows};
 use crate::web::ctx::Ctx;
@@ -110,17 +110,17 @@ async fn whole(ctx: &Ctx, found: &SharedWith, who: &str) -> Answer {
         (zh, original) if zh.is_empty() || zh == original => original,
         (zh, original) => format!("{zh} {original}"),
     };
-    let logged = Logged::of(ctx, &found.found).await?;
+    let Vouched::Yes(logged) = Logged::of(ctx, &found.found).await? else { return Ok(unconfirmed(ctx)) };
     let date =
         |name: &str| domain::form::date(&application.credential, name).map(|date| day(ctx, date)).unwrap_or_default();
     let facts = vec![
         (ctx.t("certificate-number"), certificate.number.clone().unwrap_or_default()),
         (ctx.t("certificate-kind"), ctx.t(&format!("outcome-{}", certificate.outcome.code()))),
-        (ctx.t("field-name"), applicant.account.name.clone()),
-        (ctx.t("field-institution"), both("institution_zh", "institution")),
-        (ctx.t("field-credential_name"), both("credential_name_zh", "credential_name")),
+        (ctx.t("certificate-holder"), applicant.account.name.clone()),
+        (ctx.t("certificate-institution"), both("institution_zh", "institution")),
+        (ctx.t("certificate-credential"), both("credential_name_zh", "credential_name")),
         (ctx.t("field-level"), ctx.t(&format!("choice-level-{}", said("level")))),
-        (ctx.t("shared-major"), both("major_zh", "major")),
+        (ctx.t("certificate-major"), both("major_zh", "major")),
         (ctx.t("field-award_date"), date("award_date")),
         (ctx.t("certificate-date"), day(ctx, domain::calendar::today(certificate.issued_at))),
     ];
@@ -137,7 +137,8 @@ async fn whole(ctx: &Ctx, found: &SharedWith, who: &str) -> Answer {
                 button type="submit" name="act" value="file" { (ctx.t("shared-file")) }
             }
             (logged_words(ctx, logged.as_ref()))
-            p class="hint" { (ctx.with("verify-at", &[("at", &instant(ctx, ctx.now()))])) " " (ctx.with("shared-until", &[("at", &instant(ctx, found.expires_at))])) }
+            p class="hint" { (ctx.with("verify-at", &[("at", &instant(ctx, ctx.now()))])) }
+            p class="hint" { (ctx.with("shared-until", &[("at", &instant(ctx, found.expires_at))])) }
         },
     ))
 }

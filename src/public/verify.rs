@@ -65,7 +65,7 @@ fn asking(ctx: &Ctx, shown: &Shown) -> HttpResponse {
                         label for=(FILE) { (ctx.t("field-verify_file")) }
                         p class="hint" id={(FILE) "-hint"} { (ctx.t("hint-verify_file")) }
                         @if let Some(error) = wrong { p class="error" id={(FILE) "-error"} { (error_words(ctx, error)) } }
-                        input type="file" id=(FILE) name="file" accept="application/pdf,.pdf,.jwt,.json"
+                        input type="file" id=(FILE) name="file" aria-invalid=[wrong.map(|_| "true")] accept="application/pdf,.pdf,.jwt,.json"
                             aria-describedby=(if wrong.is_some() { format!("{FILE}-hint {FILE}-error") } else { format!("{FILE}-hint") });
                     }
                     button type="submit" class="secondary" { (ctx.t("verify-file-do")) }
@@ -345,21 +345,34 @@ pub struct Logged {
     proof: Vec<proof::merkle::Hash>,
 }
 
+/// Whether there is something to say of a document at all.
+pub enum Vouched {
+    /// Row and log agree; the place of its last entry, unless it is still being made.
+    Yes(Option<Logged>),
+    /// They do not: somebody changed one of them, and nothing is said.
+    No,
+}
+
 impl Logged {
-    /// The last entry about a document; `None` while it is being made.
+    /// The last entry about a document.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn of(ctx: &Ctx, found: &Verified) -> Result<Option<Self>, Failure> {
+    pub async fn of(ctx: &Ctx, found: &Verified) -> Result<Vouched, Failure> {
         let world = Arc::clone(&ctx.site().tree.world);
         let (rows, about) = (world.rows.clone(), found.certificate.clone());
         let looked = run(&rows, move || {
-            let Some(entry) = world.store.log_of(&about)?.pop() else { return Ok::<_, StoreError>(None) };
+            let Some(mut entries) = world.store.vouched(&about)? else { return Ok::<_, StoreError>(Vouched::No) };
+            let Some(entry) = entries.pop() else { return Ok(Vouched::Yes(None)) };
             let head = world.signed_head()?;
             let proof = world.store.log_inclusion(entry.index, head.size)?;
-            Ok(Some(Self { entry, head, proof }))
+            Ok(Vouched::Yes(Some(Self { entry, head, proof })))
         });
-        Ok(looked.await?)
+        let vouched = looked.await?;
+        if matches!(vouched, Vouched::No) {
+            Fault::new(format!("certificate {} is not as the log of documents has it", found.certificate.id));
+        }
+        Ok(vouched)
     }
 
     fn json(&self) -> Value {
@@ -383,6 +396,11 @@ enum By<'a> {
     File(&'a Examined),
 }
 
+/// What is said where nothing is vouched for.
+pub fn unconfirmed(ctx: &Ctx) -> HttpResponse {
+    verdict_page(ctx, "unconfirmed", html! {}, None)
+}
+
 /// How a document is told to a layman: a state whose words are `verify-{state}`, and the look of it.
 pub fn state_of(certificate: &Certificate) -> (String, &'static str) {
     match (certificate.standing, certificate.outcome) {
@@ -399,13 +417,7 @@ async fn result(ctx: &Ctx, found: &Verified, by: By<'_>) -> Answer {
     let applicant = ctx.site().tree.applicant(found.applicant).await?;
     let application = applicant.application(found.application)?;
     let certificate = &found.certificate;
-    let about = certificate.clone();
-    if !ctx.db(move |store| store.log_agrees(&about)).await? {
-        // Somebody changed a row or the log: nothing is vouched for.
-        Fault::new(format!("certificate {} is not as the log of documents has it", certificate.id));
-        return Ok(verdict_page(ctx, "unconfirmed", html! {}, None));
-    }
-    let logged = Logged::of(ctx, found).await?;
+    let Vouched::Yes(logged) = Logged::of(ctx, found).await? else { return Ok(unconfirmed(ctx)) };
     let said = |name: &str| domain::form::text(&application.credential, name).to_owned();
     let number = certificate.number.clone().unwrap_or_default();
     let issued = domain::calendar::today(certificate.issued_at);
@@ -433,9 +445,9 @@ async fn result(ctx: &Ctx, found: &Verified, by: By<'_>) -> Answer {
     let mut facts = vec![
         (ctx.t("certificate-number"), number),
         (ctx.t("certificate-kind"), ctx.t(&format!("outcome-{}", certificate.outcome.code()))),
-        (ctx.t("field-name"), person::masked_name(&applicant.account.name)),
-        (ctx.t("field-institution"), said("institution")),
-        (ctx.t("field-credential_name"), said("credential_name")),
+        (ctx.t("certificate-holder"), person::masked_name(&applicant.account.name)),
+        (ctx.t("certificate-institution"), said("institution")),
+        (ctx.t("certificate-credential"), said("credential_name")),
         (ctx.t("certificate-date"), day(ctx, issued)),
     ];
     // Whoever has number and name alone does not get the address, which asks for neither.

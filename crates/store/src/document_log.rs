@@ -258,18 +258,26 @@ impl Store {
         })
     }
 
-    /// The entries about one document, oldest first.
+    /// The entries about one document, oldest first; `None` when row and log do not say the same of it: the public is
+    /// answered by both, and then nothing is vouched for.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn log_of(&self, about: &Certificate) -> Result<Vec<LogEntry>, StoreError> {
+    pub fn vouched(&self, about: &Certificate) -> Result<Option<Vec<LogEntry>>, StoreError> {
+        self.vouched_by_id(&about.id.to_string())
+    }
+
+    fn vouched_by_id(&self, id: &str) -> Result<Option<Vec<LogEntry>>, StoreError> {
         self.read(|connection| {
-            let mut rows: Vec<EntryRow> = log_entry::table
-                .filter(log_entry::certificate_id.eq(about.id.to_string()))
+            let row: Row = certificate::table.find(id).select(Row::as_select()).first(connection)?;
+            let mut entries: Vec<EntryRow> = log_entry::table
+                .filter(log_entry::certificate_id.eq(id))
                 .select((log_entry::seq, log_entry::hash, log_entry::kind, log_entry::body))
                 .load(connection)?;
-            rows.sort_by_key(|row| row.0);
-            rows.into_iter().map(entry).collect()
+            entries.sort_by_key(|row| row.0);
+            let entries = entries.into_iter().map(entry).collect::<Result<Vec<_>, _>>()?;
+            let told: Vec<Told> = entries.iter().map(Told::of).collect();
+            Ok(agrees(&row, &told)?.then_some(entries))
         })
     }
 
@@ -437,40 +445,20 @@ impl Store {
         loop {
             let page: Vec<Row> = self.read(|connection| {
                 let next = certificate::table.filter(certificate::id.gt(&after)).order(certificate::id);
-                Ok(next.select(COLUMNS).limit(AT_ONCE).load(connection)?)
+                Ok(next.select(Row::as_select()).limit(AT_ONCE).load(connection)?)
             })?;
             let Some(last) = page.last() else { break };
-            after.clone_from(&last.0);
+            after.clone_from(&last.id);
             for row in page {
-                let told = said.remove(&row.0).unwrap_or_default();
+                let told = said.remove(&row.id).unwrap_or_default();
                 // The service may have gone on since the entries were read: what looks wrong is looked at again.
-                if !agrees(&row, &told)? && !self.agrees_now(&row.0)? {
-                    troubles.push(LogTrouble::Document(row.1.clone()));
+                if !agrees(&row, &told)? && self.vouched_by_id(&row.id)?.is_none() {
+                    troubles.push(LogTrouble::Document(row.number.clone()));
                 }
             }
         }
         troubles.extend(said.into_keys().map(LogTrouble::Document));
         Ok(())
-    }
-
-    fn agrees_now(&self, id: &str) -> Result<bool, StoreError> {
-        self.read(|connection| {
-            let row: Row = certificate::table.find(id).select(COLUMNS).first(connection)?;
-            let entries: Vec<EntryRow> = log_entry::table
-                .filter(log_entry::certificate_id.eq(id))
-                .select((log_entry::seq, log_entry::hash, log_entry::kind, log_entry::body))
-                .load(connection)?;
-            let told = entries.into_iter().map(|row| entry(row).map(|entry| Told::of(&entry)));
-            agrees(&row, &told.collect::<Result<Vec<_>, _>>()?)
-        })
-    }
-
-    /// Whether the log tells of a document what its row says: the public is answered by both.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn log_agrees(&self, about: &Certificate) -> Result<bool, StoreError> {
-        self.agrees_now(&about.id.to_string())
     }
 }
 
@@ -491,26 +479,21 @@ impl Told {
     }
 }
 
-type Row = (String, String, String, String, Option<String>, String);
-const COLUMNS: (
-    certificate::id,
-    certificate::number,
-    certificate::token,
-    certificate::standing,
-    certificate::document,
-    certificate::body,
-) = (
-    certificate::id,
-    certificate::number,
-    certificate::token,
-    certificate::standing,
-    certificate::document,
-    certificate::body,
-);
+/// A certificate's row: what it says in columns, and in its body.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = certificate)]
+struct Row {
+    id: String,
+    number: String,
+    token: String,
+    standing: String,
+    document: Option<String>,
+    body: String,
+}
 
 /// Whether row, columns and entries of one document say the same.
-fn agrees((id, number, token, standing, file, body): &Row, told: &[Told]) -> Result<bool, StoreError> {
-    let document: Certificate = serde_json::from_str(body)?;
+fn agrees(row: &Row, told: &[Told]) -> Result<bool, StoreError> {
+    let document: Certificate = serde_json::from_str(&row.body)?;
     let standing_told = match document.standing {
         Standing::Valid => None,
         Standing::Superseded => Some(LogKind::Superseded),
@@ -520,11 +503,11 @@ fn agrees((id, number, token, standing, file, body): &Row, told: &[Told]) -> Res
     let mut kinds: Vec<LogKind> = told.iter().filter_map(|told| told.kind).collect();
     kinds.sort_unstable();
     let issued = told.iter().find(|told| told.kind == Some(LogKind::Issued));
-    Ok(document.id.to_string() == *id
-        && document.number.as_ref() == Some(number)
-        && document.token == *token
-        && document.standing.code() == standing
-        && document.document == *file
+    Ok(document.id.to_string() == row.id
+        && document.number.as_ref() == Some(&row.number)
+        && document.token == row.token
+        && document.standing.code() == row.standing
+        && document.document == row.document
         && kinds == expected
         && told.len() == expected.len()
         && told.iter().all(|told| told.number == document.number)

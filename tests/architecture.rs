@@ -8,6 +8,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     BTreeMap::from([
         ("supervision", vec![]),
+        ("openssl-sys", vec![]),
         ("domain", vec![]),
         ("locales", vec!["domain"]),
         ("proof", vec![]),

@@ -102,7 +102,7 @@ fn open(bytes: &[u8]) -> Result<Seen, Flaw> {
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let image = DynamicImage::from_decoder(decoder).map_err(flaw)?.into_rgb8();
-    let mut image = DynamicImage::from(shrink(image, SHOWN_MOST)?);
+    let mut image = DynamicImage::from(shrunk(&image, SHOWN_MOST)?.unwrap_or(image));
     image.apply_orientation(orientation);
     let lies = matches!(
         orientation,
@@ -112,12 +112,13 @@ fn open(bytes: &[u8]) -> Result<Seen, Flaw> {
     Ok(Seen { width, height, shown: image.into_rgb8() })
 }
 
-/// Makes an image at most `most` pixels wide and high; each new pixel is the average of those that it stands for.
-fn shrink(image: RgbImage, most: u32) -> Result<RgbImage, Flaw> {
+/// An image at most `most` pixels wide and high, if this one is larger; each new pixel is the average of those that it
+/// stands for.
+fn shrunk(image: &RgbImage, most: u32) -> Result<Option<RgbImage>, Flaw> {
     let (width, height) = image.dimensions();
     let longer = width.max(height);
     if longer <= most {
-        return Ok(image);
+        return Ok(None);
     }
     let scaled =
         |side: u32| u32::try_from(u64::from(side) * u64::from(most) / u64::from(longer)).map(|side| side.max(1));
@@ -126,7 +127,7 @@ fn shrink(image: RgbImage, most: u32) -> Result<RgbImage, Flaw> {
     let mut to = Image::new(wide, high, PixelType::U8x3);
     let how = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
     Resizer::new().resize(&from, &mut to, &how).map_err(|_| Flaw::Damaged)?;
-    RgbImage::from_raw(wide, high, to.into_vec()).ok_or(Flaw::Damaged)
+    RgbImage::from_raw(wide, high, to.into_vec()).ok_or(Flaw::Damaged).map(Some)
 }
 
 /// The longer side of the small copy by which a picture is judged.
@@ -146,8 +147,8 @@ fn looked_at(shown: &RgbImage, longer: u32) -> (Look, Vec<Advice>) {
     if longer < TINY_BELOW {
         advice.push(Advice::Tiny);
     }
-    let Ok(small) = shrink(shown.clone(), JUDGED_MOST) else { return (Look::default(), advice) };
-    let luma = imageops::grayscale(&small);
+    let Ok(small) = shrunk(shown, JUDGED_MOST) else { return (Look::default(), advice) };
+    let luma = imageops::grayscale(small.as_ref().unwrap_or(shown));
     let side = u32::try_from(LOOK_SIDE).unwrap_or(1);
     let cells = imageops::resize(&luma, side, side, imageops::FilterType::Triangle);
     let pixels = luma.as_raw();
@@ -184,7 +185,8 @@ fn is_whole_jpeg(bytes: &[u8]) -> bool {
 fn encode(image: &RgbImage) -> Result<Vec<u8>, Flaw> {
     let side = |pixels: u32| u16::try_from(pixels).map_err(|_| Flaw::TooManyPixels);
     let (width, height) = (side(image.width())?, side(image.height())?);
-    let mut bytes = Vec::new();
+    // A quarter of a byte a pixel is more than most pages take: it need not grow on the way.
+    let mut bytes = Vec::with_capacity(image.as_raw().len() / 12);
     let encoder = jpeg_encoder::Encoder::new(&mut bytes, JPEG_QUALITY);
     let encoded = encoder.encode(image, width, height, jpeg_encoder::ColorType::Rgb);
     encoded.map(|()| bytes).map_err(|_| Flaw::Damaged)
@@ -198,7 +200,7 @@ pub fn turned(bytes: &[u8], quarter_turns: u8, most: Option<u32>) -> Result<Vec<
     let decoded = image::load_from_memory_with_format(bytes, ImageFormat::Jpeg);
     let mut image = decoded.map_err(|_| Flaw::Damaged)?.into_rgb8();
     if let Some(most) = most {
-        image = shrink(image, most)?;
+        image = shrunk(&image, most)?.unwrap_or(image);
     }
     let image = match quarter_turns % 4 {
         1 => imageops::rotate90(&image),

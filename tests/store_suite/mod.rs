@@ -585,6 +585,8 @@ fn r7_3_keys_are_changed_under_way_and_a_rotation_goes_on_where_it_was() {
 
 #[test]
 fn r7_3_postgresql_is_reached_over_tls_and_only_if_it_is_who_it_should_be() {
+    use diesel::RunQueryDsl;
+
     #[derive(diesel::QueryableByName)]
     struct Seen {
         #[diesel(sql_type = diesel::sql_types::Text)]
@@ -612,5 +614,6 @@ fn r7_3_postgresql_is_reached_over_tls_and_only_if_it_is_who_it_should_be() {
     let refused = diesel::PgConnection::establish(&format!("{tls}system")).err().unwrap().to_string();
     assert!(refused.contains("certificate verify failed"), "{refused}");
     let wrong = tls.replace("invented", "another");
-    assert!(diesel::PgConnection::establish(&format!("{wrong}{root}")).is_err());
+    let refused = diesel::PgConnection::establish(&format!("{wrong}{root}")).err().unwrap().to_string();
+    assert!(refused.contains("password authentication failed"), "{refused}");
 }

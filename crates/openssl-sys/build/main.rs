@@ -13,15 +13,15 @@ use std::{env, fs};
 use makefile::{Makefile, Outcome, done};
 
 /// What libpq has no use for: libraries that are loaded at run time, other protocols than TLS over TCP, formats that
-/// carry no connection, ciphers and signatures that no server of PostgreSQL offers.
+/// carry no connection, ciphers and signatures that servers of PostgreSQL are hardly ever set up with.
 const WITHOUT: &str = "\
     no-shared no-module no-engine no-legacy no-tests no-apps no-docs no-ui-console no-comp no-zlib no-quic \
     no-dtls no-srtp no-http no-cmp no-cms no-ct no-ts no-rfc3779 no-ssl3 no-weak-ssl-ciphers no-srp no-gost no-sm2 no-sm3 \
     no-sm4 no-aria no-bf no-camellia no-cast no-idea no-mdc2 no-md2 no-rc2 no-rc4 no-rc5 no-rmd160 no-seed no-whirlpool \
-    no-dsa no-ec2m no-ml-dsa no-slh-dsa";
+    no-dsa no-ec2m";
 
-/// Where `sslrootcert=system` looks for authorities: as Debian's own OpenSSL does.
-const AUTHORITIES: &str = "--openssldir=/etc/ssl";
+/// Where `sslrootcert=system` looks for authorities, as Debian's own OpenSSL does; elsewhere `SSL_CERT_FILE` names them.
+const AUTHORITIES: &str = "--openssldir=/usr/lib/ssl";
 
 fn main() -> Outcome<()> {
     let source = openssl_src::source_dir();
@@ -30,7 +30,7 @@ fn main() -> Outcome<()> {
     let _ = fs::remove_dir_all(&work);
     fs::create_dir_all(&work)?;
 
-    // All that is slow and secret is assembly: more would be optimised for nobody.
+    // What runs for every byte is assembly; what is C runs once a connection, and connections are kept.
     let compiler = cc::Build::new().opt_level(1).warnings(false).get_compiler();
     let archiver = cc::Build::new().get_archiver();
     let mut configure = Command::new("perl");
@@ -38,6 +38,7 @@ fn main() -> Outcome<()> {
         .arg(source.join("Configure"))
         .args(WITHOUT.split_whitespace())
         .args([AUTHORITIES, platform()?])
+        .args(musl())
         .args(compiler.args())
         .env("CC", compiler.path())
         .env("AR", archiver.get_program())
@@ -71,10 +72,21 @@ fn platform() -> Result<&'static str, String> {
         () if starts("x86_64-") && target.contains("-linux-") => "linux-x86_64",
         () if starts("aarch64-") && target.contains("-linux-") => "linux-aarch64",
         () if starts("riscv64") && target.contains("-linux-") => "linux64-riscv64",
+        () if starts("i686-") && target.contains("-linux-") => "linux-elf",
+        () if starts("arm") && target.contains("-linux-") => "linux-armv4",
+        () if starts("powerpc64le-") => "linux-ppc64le",
+        () if starts("s390x-") => "linux64-s390x",
+        () if starts("loongarch64-") => "linux64-loongarch64",
         () if starts("x86_64-apple-darwin") => "darwin64-x86_64-cc",
         () if starts("aarch64-apple-darwin") => "darwin64-arm64-cc",
         () => return Err(format!("how OpenSSL is configured for {target} is not known here")),
     })
+}
+
+/// What musl has no headers and no functions for.
+fn musl() -> &'static [&'static str] {
+    let musl = env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|found| found == "musl");
+    if musl { &["no-async", "-DOPENSSL_NO_SECURE_MEMORY"] } else { &[] }
 }
 
 /// Copies the files of a folder whose names end with `.extension`.

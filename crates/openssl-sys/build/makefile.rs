@@ -53,7 +53,7 @@ impl Makefile {
         Ok(read)
     }
 
-    /// Makes the goals and all they need, as many things at a time as cargo allows.
+    /// Makes the goals and all they need, as many things at a time as cargo has jobs.
     pub fn make(&self, goals: &[&str]) -> Outcome<()> {
         let mut rounds = Vec::new();
         let mut seen = HashMap::new();

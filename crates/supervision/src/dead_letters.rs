@@ -52,18 +52,20 @@ impl DeadLetters {
         child: String,
         content: Option<(Box<dyn Any + Send>, Redo)>,
     ) {
-        let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
-        let letter = DeadLetter { number, at, message, child, retriable: content.is_some() };
+        // Numbered under the lock, so that they lie in their order; counted when it lies there, so that it can be found.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = self.count() + 1;
         if last.len() >= self.room {
             last.pop_front();
         }
+        let letter = DeadLetter { number, at, message, child, retriable: content.is_some() };
         last.push_back(Kept { letter, content });
+        self.count.store(number, Ordering::Release);
     }
 
     /// How many there have been since the start.
     pub fn count(&self) -> u64 {
-        self.count.load(Ordering::Relaxed)
+        self.count.load(Ordering::Acquire)
     }
 
     /// The remembered ones, newest first.

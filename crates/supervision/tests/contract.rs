@@ -249,7 +249,8 @@ async fn exclusive_replies_keep_other_letters_waiting() {
     let counter = Counter::new();
     let mailbox = world.child(&counter, |spec| spec);
     mailbox.offer(Hold).unwrap();
-    let add = mailbox.ask(Add);
+    let mut add = Box::pin(mailbox.ask(Add));
+    assert!(futures_util::poll!(&mut add).is_pending());
     counter.gate.add_permits(1);
     assert_eq!(add.await, Ok(101));
 }
@@ -320,7 +321,9 @@ async fn restart_a_temporary_child_is_not_started_again_and_its_letters_are_dead
     let mailbox = world.child(&counter, |spec| spec.restart(Restart::Temporary));
     mailbox.offer(Hold).unwrap();
     mailbox.offer(PanicNow).unwrap();
-    let queued = mailbox.ask(Add);
+    let mut queued = Box::pin(mailbox.ask(Add));
+    // An ask is sent when it is first polled: it must lie in the mailbox before the child goes on and ends.
+    assert!(futures_util::poll!(&mut queued).is_pending());
     counter.gate.add_permits(1);
     assert_eq!(queued.await, Err(AskError::Lost));
     until(|| world.system.dead_letters().count() == 1).await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -74,7 +75,7 @@ impl Browser {
             }
         });
         let Value::Object(options) = options else { unreachable!() };
-        let mut builder = ClientBuilder::rustls().unwrap();
+        let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(options);
         let mut client = None;
         for _ in 0..200 {

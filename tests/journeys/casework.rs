@@ -123,6 +123,7 @@ async fn supplement(scripts: bool, language: Language, name: &str) {
     scene.b.audit().await;
     scene.b.shot(&format!("{name}-case"), true).await;
     scene.b.press(&scene.t.get("supplement-go")).await;
+    scene.b.see("button[value=send]").await;
     scene.b.audit().await;
     // Sent off with nothing in it: the page says what is missing.
     scene.b.press_css("button[value=send]").await;

@@ -174,10 +174,13 @@ async fn journey(scripts: bool, language: Language, name: &str) {
     b.audit().await;
     b.press(&t.get("pay-now")).await;
     if !scripts {
+        // Not before it is there: an audit lets scripts run, and this page would leave by itself.
+        b.see("form[data-auto]").await;
         b.audit().await;
         b.press(&t.get("pay-go")).await;
     }
     b.see("#card").await;
+    b.audit().await;
     b.fill("card", GOOD_CARD).await;
     b.press_css("form button").await;
     b.press("返回商户").await;

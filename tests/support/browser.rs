@@ -12,6 +12,15 @@ use tempfile::TempDir;
 
 const WAIT: Duration = Duration::from_secs(20);
 
+/// What of a page reaches beyond its right edge, and the measures that say so.
+const STICKS_OUT: &str = "
+    const root = document.documentElement, edge = root.clientWidth;
+    const wide = [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > edge);
+    return {
+        widths: [root.scrollWidth, edge, innerWidth, visualViewport.width, visualViewport.scale],
+        wide: wide.map(e => Math.round(e.getBoundingClientRect().right) + ' ' + e.outerHTML.slice(0, 120)).slice(-8),
+    };";
+
 /// A browser with a profile of its own.
 pub struct Browser {
     driver: Child,
@@ -229,8 +238,11 @@ impl Browser {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        if over != json!(0) {
+            let wide = self.client.execute(STICKS_OUT, vec![]).await.unwrap();
+            panic!("{path} scrolls sideways at 360 pixels, by {over}: {wide:#}");
+        }
         self.cdp("Emulation.clearDeviceMetricsOverride", json!({})).await;
-        assert_eq!(over, json!(0), "{path} scrolls sideways at 360 pixels");
         self.audited += 1;
         self.scripting(self.scripts).await;
     }

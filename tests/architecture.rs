@@ -12,7 +12,8 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("domain", vec![]),
         ("locales", vec!["domain"]),
         ("proof", vec![]),
-        ("store", vec!["domain", "proof"]),
+        ("sealing", vec![]),
+        ("store", vec!["domain", "proof", "sealing"]),
         ("gateways", vec!["domain", "proof"]),
         ("documents", vec!["domain", "proof"]),
         ("sandbox", vec!["domain", "gateways", "proof"]),
@@ -48,6 +49,7 @@ fn dependencies_go_one_way() {
                 "actix" => &["supervision"],
                 "typst" | "typst-pdf" | "typst-layout" | "lopdf" => &["documents"],
                 "cms" | "p256" | "ed25519-dalek" | "der" => &["proof"],
+                "chacha20poly1305" => &["sealing"],
                 "lettre" => &["gateways"],
                 _ => continue,
             };

@@ -186,7 +186,8 @@ pub async fn contact(ctx: Ctx, posted: Posted) -> Answer {
         let name = if channel == Channel::Sms { "phone" } else { "email" };
         return wrong(vec![FieldError { field: name.into(), ..error }]);
     }
-    let sealed = ctx.site().tree.world.store.keys().seal("contact", format!("{} {to}", channel.code()).as_bytes())?;
+    let sealed = ctx.site().tree.world.store.keys().seal("contact", format!("{} {to}", channel.code()).as_bytes());
+    let sealed = sealed.map_err(|error| ctx.fault(error))?;
     Ok(ctx.redirect(&format!("/account/contact/confirm?ticket={}", URL_SAFE_NO_PAD.encode(sealed))))
 }
 

@@ -61,7 +61,8 @@ pub struct Ticket {
 
 fn seal(ctx: &Ctx, id: Option<ApplicantId>, channel: Channel) -> Result<String, Failure> {
     let plain = format!("{} {}", id.unwrap_or_else(ApplicantId::fresh), channel.code());
-    let sealed = ctx.site().tree.world.store.keys().seal("forgotten", plain.as_bytes())?;
+    let sealed = ctx.site().tree.world.store.keys().seal("forgotten", plain.as_bytes());
+    let sealed = sealed.map_err(|error| ctx.fault(error))?;
     Ok(URL_SAFE_NO_PAD.encode(sealed))
 }
 

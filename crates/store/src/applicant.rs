@@ -16,10 +16,10 @@ use crate::connection::{AnyConnection, Kept, Store, hold};
 use crate::error::StoreError;
 use crate::rules::Tables;
 use crate::schema::{applicant, application, counter, session, timeline as timeline_table};
-use crate::sealing::Keys;
 use crate::secrets::token_hash;
 use crate::time::stored;
 use crate::{audit, children, notice, past, payment, timeline};
+use sealing::Keys;
 
 #[derive(Queryable, Insertable, AsChangeset, PartialEq)]
 #[diesel(table_name = application, treat_none_as_default_value = false, treat_none_as_null = true)]
@@ -389,7 +389,7 @@ fn number_what_is_new(
 }
 
 fn seal_application(keys: &Keys, application: &Application) -> Result<Vec<u8>, StoreError> {
-    keys.seal_json(&place("application", application.id), application)
+    Ok(keys.seal_json(&place("application", application.id), application)?)
 }
 
 fn application_row(keys: &Keys, application: &Application, owner: &str, body: Vec<u8>) -> ApplicationRow {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::error::StoreError;
-use crate::sealing::Keys;
+use sealing::Keys;
 
 /// A folder of sealed files.
 #[derive(Debug, Clone)]
@@ -153,6 +153,6 @@ impl Blobs {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(StoreError::Missing),
             Err(error) => return Err(error.into()),
         };
-        keys.open(&format!("blob:{hash}"), &sealed)
+        Ok(keys.open(&format!("blob:{hash}"), &sealed)?)
     }
 }

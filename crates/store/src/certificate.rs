@@ -8,9 +8,9 @@ use domain::ids::{ApplicantId, ApplicationId, CertificateId};
 use crate::connection::Store;
 use crate::error::StoreError;
 use crate::schema::certificate;
-use crate::sealing::Keys;
 use crate::time::{instant, stored};
 use crate::trouble::{self, Queue, Task};
+use sealing::Keys;
 
 /// How long a claimed certificate is left to its claimer. A time-stamp may take as long: then somebody else makes it, too,
 /// and the first that is recorded counts.

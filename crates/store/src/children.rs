@@ -19,9 +19,9 @@ use crate::connection::AnyConnection;
 use crate::document_log;
 use crate::error::StoreError;
 use crate::schema::{attempt, certificate, material, refund, verification};
-use crate::sealing::Keys;
 use crate::time::stored;
 use crate::timeline;
+use sealing::Keys;
 
 #[derive(Insertable, AsChangeset)]
 #[diesel(table_name = verification, treat_none_as_default_value = false, treat_none_as_null = true)]
@@ -243,7 +243,7 @@ pub(crate) fn load(
     applications: &mut [Application],
 ) -> Result<(), StoreError> {
     fn open<T: DeserializeOwned>(keys: &Keys, table: &str, id: &str, body: &[u8]) -> Result<T, StoreError> {
-        keys.open_json(&place(table, id), body)
+        Ok(keys.open_json(&place(table, id), body)?)
     }
     let found: Vec<(String, String, Vec<u8>)> = rows!(connection, verification, owner);
     give(applications, found, |parent, id, body| {

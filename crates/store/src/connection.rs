@@ -17,8 +17,8 @@ use crate::notice::CLAIMED;
 use crate::recent::Recent;
 use crate::rules::Tables;
 use crate::schema::{certificate, material, notice};
-use crate::sealing::Keys;
 use crate::time::stored;
+use sealing::Keys;
 
 const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");

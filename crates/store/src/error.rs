@@ -1,6 +1,7 @@
 //! What can go wrong below the domain.
 
 use diesel::result::{DatabaseErrorKind, Error as Diesel};
+use sealing::SealingError;
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +39,16 @@ pub enum StoreError {
     /// Migrations.
     #[error("the migrations failed: {0}")]
     Migration(String),
+}
+
+impl From<SealingError> for StoreError {
+    fn from(error: SealingError) -> Self {
+        match error {
+            SealingError::Sealed(why) => Self::Sealed(why),
+            SealingError::Crypto(why) => Self::Crypto(why),
+            SealingError::Shape(why) => Self::Shape(why),
+        }
+    }
 }
 
 impl From<Diesel> for StoreError {

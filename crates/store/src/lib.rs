@@ -25,7 +25,6 @@ mod registration;
 mod rotation;
 mod rules;
 mod schema;
-mod sealing;
 mod secrets;
 mod session;
 mod share;

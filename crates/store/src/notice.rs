@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::connection::{AnyConnection, Store};
 use crate::error::StoreError;
 use crate::schema::notice;
-use crate::sealing::Keys;
 use crate::time::stored;
 use crate::trouble::{self, Queue, Task};
+use sealing::Keys;
 
 /// Tries after which a notice waits for an operator.
 pub const TRIES_MOST: i32 = 8;

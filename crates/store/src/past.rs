@@ -16,9 +16,9 @@ use crate::applicant::place;
 use crate::connection::{AnyConnection, Store};
 use crate::error::StoreError;
 use crate::schema::past;
-use crate::sealing::Keys;
 use crate::time::{instant, stored};
 use crate::timeline;
+use sealing::Keys;
 
 /// What is kept: everything that the case page shows, in one.
 #[derive(Serialize)]
@@ -52,7 +52,7 @@ pub(crate) fn seal(keys: &Keys, account: &Account, application: &Application) ->
         materials: &application.materials,
         certificates: &application.certificates,
     };
-    keys.seal_json(&place("past", application.id), &kept)
+    Ok(keys.seal_json(&place("past", application.id), &kept)?)
 }
 
 pub(crate) fn write(

@@ -17,8 +17,8 @@ use crate::certificate::name_key;
 use crate::connection::{AnyConnection, Store, hold};
 use crate::error::StoreError;
 use crate::schema::{import_file, programme, programme_gram, student};
-use crate::sealing::Keys;
 use crate::time::stored;
+use sealing::Keys;
 
 /// Files that were read and not imported are kept so many hours.
 const IMPORT_HOURS: i64 = 24;
@@ -466,7 +466,7 @@ impl Store {
         let body: Vec<u8> = self.read(|connection| {
             Ok(import_file::table.find(id.to_string()).select(import_file::body).first(connection)?)
         })?;
-        self.keys.open_json(&format!("import:{id}"), &body)
+        Ok(self.keys.open_json(&format!("import:{id}"), &body)?)
     }
 
     /// Imports a kept file, whole or not at all; without `really` it only says what it would do.

@@ -12,8 +12,8 @@ use crate::certificate::name_key;
 use crate::connection::{AnyConnection, Store};
 use crate::error::StoreError;
 use crate::schema::{applicant, application};
-use crate::sealing::Keys;
 use crate::time::{instant, stored};
+use sealing::Keys;
 
 /// Cases of one stage are counted no further than this: a page needs no more, and a count must not cost what a million
 /// cases cost.

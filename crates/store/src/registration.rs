@@ -85,7 +85,7 @@ impl Store {
                 .filter(registration::expires_at.ge(stored(now)))
                 .select(registration::body)
                 .first(connection)?;
-            self.keys.open_json(&format!("registration:{id}"), &body)
+            Ok(self.keys.open_json(&format!("registration:{id}"), &body)?)
         })
     }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::connection::{AnyConnection, Store, hold};
 use crate::error::StoreError;
 use crate::schema::{past, setting};
-use crate::sealing::Keys;
+use sealing::{Keys, SealingError};
 
 /// The setting that says how far it went.
 const SETTING: &str = "rotation";
@@ -126,13 +126,13 @@ const fn marks(connection: &AnyConnection) -> (&'static str, &'static str, &'sta
 }
 
 /// What opens with none of the keys is counted and left: it holds up nothing else.
-pub(crate) fn opened<T>(renewed: Result<Option<T>, StoreError>, unopened: &mut u64) -> Result<Option<T>, StoreError> {
+pub(crate) fn opened<T>(renewed: Result<Option<T>, SealingError>, unopened: &mut u64) -> Result<Option<T>, StoreError> {
     match renewed {
-        Err(StoreError::Sealed(_)) => {
+        Err(SealingError::Sealed(_)) => {
             *unopened += 1;
             Ok(None)
         }
-        other => other,
+        other => Ok(other?),
     }
 }
 

@@ -108,7 +108,7 @@ impl Store {
                 .select(transfer_batch::file)
                 .first(connection)?)
         })?;
-        self.keys.open(&format!("batch:{id}"), &sealed.ok_or(StoreError::Missing)?)
+        Ok(self.keys.open(&format!("batch:{id}"), &sealed.ok_or(StoreError::Missing)?)?)
     }
 
     /// Releases a closed batch whose file has the hash that was seen, unless `by` made it; says whether it did.

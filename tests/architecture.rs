@@ -57,3 +57,23 @@ fn dependencies_go_one_way() {
         }
     }
 }
+
+/// The package's own sources are not built as tests: one in there would never run.
+#[test]
+fn tests_of_the_package_are_in_their_folder() {
+    let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                assert!(!text.contains("#[test]") && !text.contains("#[cfg(test)]"), "{}", path.display());
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 50, "{seen} files");
+}

@@ -1,6 +1,8 @@
 //! Notices after they were sent (R2.15): receipts, the question when none comes, bounces, and what people see of it.
 
 use chrono::TimeDelta;
+use domain::ids::NoticeId;
+use renzheng::public::hooks::bounced;
 use sandbox::Fare;
 
 use crate::support::client::{Person, Visitor};
@@ -96,4 +98,23 @@ async fn r2_15_receipts_are_hints_from_nobody_in_particular() {
     }
     let centre = visitor.get("/centre").await.body;
     assert!(centre.contains("短信没有送达") && !centre.contains("<b>X"));
+}
+
+fn bounce(action: &str, id: &str) -> String {
+    format!(
+        "Subject: failed\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\r\n\r\n\
+         --b\r\nContent-Type: text/plain\r\n\r\nno\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n\
+         Reporting-MTA: dns; mx.example\r\n\r\nFinal-Recipient: rfc822; a@example.com\r\nAction: {action}\r\nStatus: 5.1.1\r\n\r\n\
+         --b\r\nContent-Type: message/rfc822\r\n\r\nSubject: x\r\nMessage-ID: <{id}@renzheng>\r\n\r\nhello\r\n--b--\r\n"
+    )
+}
+
+#[test]
+fn r2_15_a_bounce_names_its_notice() {
+    let id = NoticeId::fresh();
+    assert_eq!(bounced(bounce("failed", &id.to_string()).as_bytes()), Some((id, "5.1.1".into())));
+    assert_eq!(bounced(bounce("delayed", &id.to_string()).as_bytes()), None, "it may still arrive");
+    assert_eq!(bounced(bounce("failed", "somebody-else").as_bytes()), None);
+    assert_eq!(bounced(b"From: a\r\n\r\nhello"), None);
+    assert_eq!(bounced(&[0xff, 0x00, 0x80]), None);
 }

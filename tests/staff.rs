@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use diesel::connection::{Connection, SimpleConnection};
+use renzheng::staff::statistics::guarded;
 
 use crate::support::client::Visitor;
 use crate::support::server::{Outside, Server, world};
@@ -175,4 +176,12 @@ async fn r6_1_the_audit_log_is_a_chain_and_its_first_broken_link_is_named() {
     drop(raw);
     let (whole, text) = verify();
     assert!(!whole && text.contains("entry 3"), "{text}");
+}
+
+#[test]
+fn r6_5_no_cell_is_a_formula() {
+    for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
+        assert!(guarded(cell).starts_with('\''), "{cell}");
+    }
+    assert_eq!(guarded("英国"), "英国");
 }

@@ -62,8 +62,8 @@ pub async fn bounces(ctx: Ctx, path: web::Path<String>, body: web::Bytes) -> Ans
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Which notice bounced for good, and the status code that says why.
-fn bounced(raw: &[u8]) -> Option<(NoticeId, String)> {
+/// Which notice bounced for good, and the status code that says why (RFC 3464).
+pub fn bounced(raw: &[u8]) -> Option<(NoticeId, String)> {
     let mail = MessageParser::default().parse(raw)?;
     if mail.content_type()?.subtype() != Some("report") {
         return None;
@@ -96,29 +96,4 @@ fn bounced(raw: &[u8]) -> Option<(NoticeId, String)> {
 /// The notice that a message id names, if it is one of ours.
 fn ours(message_id: &str) -> Option<NoticeId> {
     message_id.trim().trim_matches(['<', '>']).strip_suffix("@renzheng")?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn bounce(action: &str, id: &str) -> String {
-        format!(
-            "Subject: failed\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\r\n\r\n\
-             --b\r\nContent-Type: text/plain\r\n\r\nno\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n\
-             Reporting-MTA: dns; mx.example\r\n\r\nFinal-Recipient: rfc822; a@example.com\r\nAction: {action}\r\nStatus: 5.1.1\r\n\r\n\
-             --b\r\nContent-Type: message/rfc822\r\n\r\nSubject: x\r\nMessage-ID: <{id}@renzheng>\r\n\r\nhello\r\n--b--\r\n"
-        )
-    }
-
-    #[test]
-    fn r2_15_a_bounce_names_its_notice() {
-        let id = NoticeId::fresh();
-        assert_eq!(bounced(bounce("failed", &id.to_string()).as_bytes()), Some((id, "5.1.1".into())));
-        assert_eq!(bounced(bounce("delayed", &id.to_string()).as_bytes()), None, "it may still arrive");
-        assert_eq!(bounced(bounce("failed", "somebody-else").as_bytes()), None);
-        assert_eq!(bounced(b"From: a\r\n\r\nhello"), None);
-        assert_eq!(bounced(&[0xff, 0x00, 0x80]), None);
-    }
 }

@@ -31,7 +31,8 @@ fn main() -> Outcome<()> {
     fs::create_dir_all(&work)?;
 
     // What runs for every byte is assembly; what is C runs once a connection, and connections are kept.
-    let compiler = cc::Build::new().opt_level(1).warnings(false).get_compiler();
+    let optimised = env::var("OPT_LEVEL").is_ok_and(|level| level != "0");
+    let compiler = cc::Build::new().opt_level(u32::from(optimised)).warnings(false).get_compiler();
     let archiver = cc::Build::new().get_archiver();
     let mut configure = Command::new("perl");
     configure

@@ -146,7 +146,8 @@ impl World {
 
     /// Waits until nothing is due at the present instant and nobody is at work.
     pub async fn settle(&self) {
-        for _ in 0..2_000 {
+        // Far more than it ever takes: the machine may have other work.
+        for _ in 0..20_000 {
             let now = self.clock.now();
             let due = self.store.due_attempt(now).unwrap().is_some()
                 || self.store.due_refund(now).unwrap().is_some()

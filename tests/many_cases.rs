@@ -19,6 +19,7 @@ use domain::joint::JointLevel;
 use domain::refund::RefundState;
 use store::{Blobs, Holder, Keys, QueueCursor, QueueFilter, Realm, Store};
 use support::client::Visitor;
+use support::database::postgres;
 use support::server::{Outside, Server, rustls_provider};
 use tempfile::TempDir;
 
@@ -27,19 +28,6 @@ const MANY: u64 = 200_000;
 /// A page's time at the median.
 const PAGE_MOST: Duration = Duration::from_millis(50);
 const LOOKS: usize = 25;
-
-fn postgres() -> String {
-    std::env::var("TEST_POSTGRES").expect("TEST_POSTGRES: run the tests by tests/run")
-}
-
-/// An empty database of this name beside the suite's own.
-fn database(name: &str) -> String {
-    let suite = postgres();
-    let mut admin = diesel::PgConnection::establish(&suite).unwrap();
-    admin.batch_execute(&format!("DROP DATABASE IF EXISTS {name}; ")).unwrap();
-    admin.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
-    format!("{}/{name}", suite.rsplit_once('/').unwrap().0)
-}
 
 fn keys() -> Keys {
     Keys::from_master(&hex::decode(renzheng::demo::MASTER_KEY).unwrap()).unwrap()
@@ -120,7 +108,7 @@ async fn pages(outside: &Outside, filled: Filled) -> Vec<(&'static str, Duration
 async fn r6_2_two_hundred_thousand_cases_cost_a_page_what_two_thousand_do() {
     let _ = rustls_provider();
     let outside = Outside::start();
-    let (few, many) = (database("few"), database("many"));
+    let (few, many) = (postgres(), postgres());
     // Filling takes longest, and both can be filled at once; measuring can't.
     let sqlite = std::thread::spawn(|| (filled(None, FEW), filled(None, MANY)));
     let postgres = (filled(Some(few), FEW), filled(Some(many), MANY));
@@ -321,7 +309,7 @@ fn r6_2_every_query_has_an_index() {
     }
     assert!(scans.is_empty(), "SQLite:\n{}", scans.join("\n"));
     // PostgreSQL: whoever has an index takes it when scans are forbidden.
-    let url = database("plans");
+    let url = postgres();
     let store = Store::open(&url, keys(), blobs()).unwrap();
     let now = Utc::now();
     renzheng::seed::cases(&store, 500, now).unwrap();

@@ -14,6 +14,7 @@ use store::{Blobs, Keys, LogKind, LogTrouble, NewShare, Store, StoreError};
 use tempfile::TempDir;
 
 use super::{Base, bases, kept, now};
+use crate::support::database::postgres;
 
 /// A document of a case of somebody's.
 fn certificate() -> Certificate {
@@ -49,12 +50,9 @@ fn change(store: &Store, before: &Applicant, change: impl FnOnce(&mut Certificat
 #[test]
 fn r2_16_the_log_of_documents_is_written_with_them_and_whatever_is_changed_afterwards_is_found() {
     let folder = TempDir::new().unwrap();
-    let admin = std::env::var("TEST_POSTGRES").unwrap();
-    diesel::PgConnection::establish(&admin).unwrap().batch_execute("CREATE DATABASE document_log").unwrap();
-    let postgres = format!("{}/document_log", admin.rsplit_once('/').unwrap().0);
     let key = proof::jose::SigningKey::from_pem(sandbox::CREDENTIAL_KEY).unwrap();
     let public = [key.public()];
-    for url in [folder.path().join("log").to_string_lossy().into_owned(), postgres] {
+    for url in [folder.path().join("log").to_string_lossy().into_owned(), postgres()] {
         let blobs = Blobs::open(folder.path().join(format!("log-blobs{}", url.len()))).unwrap();
         let base = Base {
             store: Arc::new(Store::open(&url, Keys::from_master(&[7; 32]).unwrap(), blobs).unwrap()),

@@ -2,6 +2,7 @@
 
 pub mod browser;
 pub mod client;
+pub mod database;
 pub mod pictures;
 pub mod server;
 pub mod stubborn;

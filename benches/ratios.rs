@@ -278,11 +278,11 @@ fn saves_raw(world: &World, round: u32) -> f64 {
     f64::from(done) / begun.elapsed().as_secs_f64()
 }
 
+/// In turns as well, for the same reason.
 async fn pages(world: &World) -> f64 {
     let http = reqwest::Client::new();
     let (cookie, application) = &world.people[0];
     let url = format!("{}/case/{application}", world.origin);
-    let ours = rate(|_| http.get(&url).header("Cookie", cookie), 200).await;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let raw = format!("http://127.0.0.1:{}/", listener.local_addr().unwrap().port());
     let page: &'static str = Box::leak("x".repeat(8 * 1_024).into_boxed_str());
@@ -290,8 +290,12 @@ async fn pages(world: &World) -> f64 {
         config
             .route("/", web::get().to(move || async move { HttpResponse::Ok().content_type("text/html").body(page) }));
     });
-    let raw = rate(|_| http.get(&raw).header("Cookie", cookie), 200).await;
-    ours / raw
+    let (mut ours, mut bare) = (0.0_f64, 0.0_f64);
+    for _ in 0..3 {
+        ours = ours.max(rate(|_| http.get(&url).header("Cookie", cookie), 200).await);
+        bare = bare.max(rate(|_| http.get(&raw).header("Cookie", cookie), 200).await);
+    }
+    ours / bare
 }
 
 /// CPU seconds of all threads of this process; `/proc/self/stat` knows only hundredths.
@@ -335,8 +339,6 @@ fn uploads(world: &World) -> f64 {
     ours / raw
 }
 
-/// Milliseconds that the operators' page takes at the median with a million resident sessions, and what all of them hold
-/// in memory, in GiB.
 /// Certificates per second of one core (B-B, each of another person), and milliseconds to verify one.
 fn certificates() -> (f64, f64) {
     const MADE: u32 = 200;
@@ -375,6 +377,8 @@ fn certificates() -> (f64, f64) {
     (rate, (cpu() - begun) * 1_000.0 / f64::from(MADE))
 }
 
+/// Milliseconds that the operators' page takes at the median with a million resident sessions, and what all of them hold
+/// in memory, in GiB.
 async fn million(world: &World) -> (f64, f64) {
     const MANY: usize = 1_000_000;
     let (site, store) = (&world.site, &world.site.tree.world.store);

@@ -331,7 +331,7 @@ fn uploads(world: &World) -> f64 {
         for turn in 0..5_u8 {
             *own.last_mut().unwrap() = round * 5 + turn;
             store.blobs().put(store.keys(), &own).unwrap();
-            let ::actors::Judged::Good { shown, .. } = ::actors::judge(&own) else { panic!("not judged good") };
+            let pictures::Judged::Good { shown, .. } = pictures::judge(&own) else { panic!("not judged good") };
             store.blobs().put(store.keys(), &shown).unwrap();
         }
         ours = ours.min(cpu() - begun);

@@ -11,16 +11,28 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("openssl-sys", vec![]),
         ("domain", vec![]),
         ("locales", vec!["domain"]),
+        ("pictures", vec!["domain"]),
         ("proof", vec![]),
         ("sealing", vec![]),
         ("store", vec!["domain", "proof", "sealing"]),
         ("gateways", vec!["domain", "proof"]),
         ("documents", vec!["domain", "proof"]),
         ("sandbox", vec!["domain", "gateways", "proof"]),
-        ("actors", vec!["documents", "domain", "gateways", "locales", "proof", "store", "supervision"]),
+        ("actors", vec!["documents", "domain", "gateways", "locales", "pictures", "proof", "store", "supervision"]),
         (
             "renzheng",
-            vec!["actors", "documents", "domain", "gateways", "locales", "proof", "sandbox", "store", "supervision"],
+            vec![
+                "actors",
+                "documents",
+                "domain",
+                "gateways",
+                "locales",
+                "pictures",
+                "proof",
+                "sandbox",
+                "store",
+                "supervision",
+            ],
         ),
     ])
 }
@@ -51,6 +63,7 @@ fn dependencies_go_one_way() {
                 "cms" | "p256" | "ed25519-dalek" | "der" => &["proof"],
                 "chacha20poly1305" => &["sealing"],
                 "lettre" => &["gateways"],
+                "fast_image_resize" | "image" | "jpeg-encoder" => &["pictures"],
                 _ => continue,
             };
             assert!(owner.contains(&name), "{used} belongs to {owner:?}, not to {name}");

@@ -27,4 +27,3 @@ pub use parking::Troubled;
 pub use sampler::{COMMITS, SAMPLE_EVERY, SAMPLES, Samples};
 pub use session::{Do, Fault, Load, Refusal, Session};
 pub use tree::{Act, Outside, Tree, TreeSettings, Wakes, World};
-pub use upload_validator::{Judged, judge, turned};

@@ -1,8 +1,6 @@
 //! The account (R1.6): what can't be changed is shown masked, what can be is changed here, each proven anew.
 
 use actix_web::HttpResponse;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::account::{SetContact, SetPassword};
 use domain::applicant::Applicant;
 use domain::document_number;
@@ -186,9 +184,8 @@ pub async fn contact(ctx: Ctx, posted: Posted) -> Answer {
         let name = if channel == Channel::Sms { "phone" } else { "email" };
         return wrong(vec![FieldError { field: name.into(), ..error }]);
     }
-    let sealed = ctx.site().tree.world.store.keys().seal("contact", format!("{} {to}", channel.code()).as_bytes());
-    let sealed = sealed.map_err(|error| ctx.fault(error))?;
-    Ok(ctx.redirect(&format!("/account/contact/confirm?ticket={}", URL_SAFE_NO_PAD.encode(sealed))))
+    let ticket = ctx.ticket("contact", format!("{} {to}", channel.code()).as_bytes())?;
+    Ok(ctx.redirect(&format!("/account/contact/confirm?ticket={ticket}")))
 }
 
 /// The new address, sealed.
@@ -198,8 +195,7 @@ pub struct Ticket {
 }
 
 fn open(ctx: &Ctx, ticket: &str) -> Option<(Channel, String)> {
-    let sealed = URL_SAFE_NO_PAD.decode(ticket).ok()?;
-    let plain = String::from_utf8(ctx.site().tree.world.store.keys().open("contact", &sealed).ok()?).ok()?;
+    let plain = String::from_utf8(ctx.open_ticket("contact", ticket)?).ok()?;
     let (channel, to) = plain.split_once(' ')?;
     Some((Channel::from_code(channel)?, to.to_owned()))
 }

@@ -1,8 +1,6 @@
 //! A forgotten password (R2.1): a code by the verified channel, then a new one. Whether an account exists is not said.
 
 use actix_web::{HttpResponse, web};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::account::SetPassword;
 use domain::effects::Channel;
 use domain::form::{Field, FieldError, Kind};
@@ -61,14 +59,11 @@ pub struct Ticket {
 
 fn seal(ctx: &Ctx, id: Option<ApplicantId>, channel: Channel) -> Result<String, Failure> {
     let plain = format!("{} {}", id.unwrap_or_else(ApplicantId::fresh), channel.code());
-    let sealed = ctx.site().tree.world.store.keys().seal("forgotten", plain.as_bytes());
-    let sealed = sealed.map_err(|error| ctx.fault(error))?;
-    Ok(URL_SAFE_NO_PAD.encode(sealed))
+    ctx.ticket("forgotten", plain.as_bytes())
 }
 
 fn open(ctx: &Ctx, ticket: &str) -> Option<(ApplicantId, Channel)> {
-    let sealed = URL_SAFE_NO_PAD.decode(ticket).ok()?;
-    let plain = String::from_utf8(ctx.site().tree.world.store.keys().open("forgotten", &sealed).ok()?).ok()?;
+    let plain = String::from_utf8(ctx.open_ticket("forgotten", ticket)?).ok()?;
     let (id, channel) = plain.split_once(' ')?;
     Some((id.parse().ok()?, Channel::from_code(channel)?))
 }

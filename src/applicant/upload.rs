@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_multipart::{Field as Part, Multipart};
 use actix_web::HttpResponse;
 use actix_web::http::header;
-use actors::{run, turned};
+use actors::run;
 use domain::Rejection;
 use domain::form::FieldError;
 use domain::ids::MaterialId;
@@ -250,7 +250,7 @@ pub async fn serve(ctx: &Ctx, image: &Material, small: bool) -> Answer {
         if turns == 0 && !small {
             return Ok(bytes);
         }
-        turned(&bytes, turns, small.then_some(240)).map_err(|_| store::StoreError::Value("image"))
+        pictures::turned(&bytes, turns, small.then_some(240)).map_err(|_| store::StoreError::Value("image"))
     })
     .await?;
     Ok(HttpResponse::Ok()

@@ -11,6 +11,8 @@ use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
 use actors::{Fault, run};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::applicant::Applicant;
 use domain::form::Raw;
@@ -442,20 +444,31 @@ impl Ctx {
         }
     }
 
+    /// Seals what a browser carries from one page to the next, in its address: nothing is kept here for it, and nobody can
+    /// read, change, or use it for another purpose.
+    ///
+    /// # Errors
+    /// When nothing can be sealed.
+    pub fn ticket(&self, purpose: &str, content: &[u8]) -> Result<String, Failure> {
+        let sealed = self.site().tree.world.store.keys().seal(purpose, content).map_err(|error| self.fault(error))?;
+        Ok(URL_SAFE_NO_PAD.encode(sealed))
+    }
+
+    /// What is in a ticket of ours for this purpose.
+    pub fn open_ticket(&self, purpose: &str, ticket: &str) -> Option<Vec<u8>> {
+        let sealed = URL_SAFE_NO_PAD.decode(ticket).ok()?;
+        self.site().tree.world.store.keys().open(purpose, &sealed).ok()
+    }
+
     /// Seals what was typed, to be carried through the log-in page.
     fn keep(&self, typed: &Raw) -> Option<String> {
-        use base64::Engine as _;
         let json = serde_json::to_vec(&(self.path(), typed)).ok()?;
-        let sealed = self.site().tree.world.store.keys().seal("kept-form", &json).ok()?;
-        Some(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(sealed))
+        self.ticket("kept-form", &json).ok()
     }
 
     /// Opens what was kept: the path and what was typed there.
     pub fn kept(&self, sealed: &str) -> Option<(String, Raw)> {
-        use base64::Engine as _;
-        let sealed = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(sealed).ok()?;
-        let json = self.site().tree.world.store.keys().open("kept-form", &sealed).ok()?;
-        serde_json::from_slice(&json).ok()
+        serde_json::from_slice(&self.open_ticket("kept-form", sealed)?).ok()
     }
 
     /// The logged-in member of staff, if the roles include `act`.

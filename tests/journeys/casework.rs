@@ -140,7 +140,6 @@ async fn supplement(scripts: bool, language: Language, name: &str) {
     // Old date, new date and why (R2.14).
     scene.b.read(&scene.t.get("expected-history")).await;
     scene.b.audit().await;
-    scene.b.end().await;
 }
 
 #[actix_web::test]
@@ -206,7 +205,6 @@ async fn review(scripts: bool, language: Language, name: &str, revised: bool) {
     scene.b.read(&scene.t.get(outcome)).await;
     scene.b.audit().await;
     scene.b.shot(&format!("{name}-ended"), false).await;
-    scene.b.end().await;
 }
 
 #[actix_web::test]
@@ -277,7 +275,6 @@ async fn day(scripts: bool, language: Language, name: &str) {
     scene.b.see(".flash").await;
     scene.b.read(&scene.t.get("stage-decided")).await;
     scene.b.audit().await;
-    scene.b.end().await;
 }
 
 #[actix_web::test]
@@ -319,7 +316,6 @@ async fn table(scripts: bool, language: Language, name: &str) {
     scene.b.see("main h1").await;
     scene.b.audit().await;
     scene.b.shot(&format!("{name}-past"), true).await;
-    scene.b.end().await;
 }
 
 #[actix_web::test]

@@ -89,7 +89,6 @@ async fn r3_2_r3_3_found_in_the_register() {
     scene.b.see("[name=credential_name]").await;
     scene.b.read(&scene.t.get("joint-fixed")).await;
     scene.b.audit().await;
-    scene.b.end().await;
 }
 
 #[actix_web::test]
@@ -101,7 +100,6 @@ async fn r3_4_not_found_and_enrolled_in_2012_09_without_scripts_in_english() {
     scene.b.read(&scene.t.get("joint-partner")).await;
     scene.b.audit().await;
     scene.b.shot("joint-partner", true).await;
-    scene.b.end().await;
 }
 
 #[actix_web::test]
@@ -115,7 +113,6 @@ async fn r3_5_not_found_and_enrolled_in_2012_08_without_scripts() {
     scene.choose("北郡").await;
     scene.b.read("北郡大学").await;
     scene.b.shot("joint-chosen", true).await;
-    scene.b.end().await;
 }
 
 #[actix_web::test]
@@ -127,7 +124,6 @@ async fn r3_5_junior_college_in_english() {
     scene.b.press(&scene.t.get("next")).await;
     scene.b.see("[name=credential_name]").await;
     assert!(scene.b.path().await.ends_with(&format!("{}/credential", scene.app)));
-    scene.b.end().await;
 }
 
 /// A file with errors, then a clean one.
@@ -178,7 +174,6 @@ async fn import(scripts: bool, language: Language, name: &str) {
     b.fill("q", "测试项目2").await;
     b.press_css("[role=search] button").await;
     b.read("TEST11US2A20100002N").await;
-    b.end().await;
 }
 
 #[actix_web::test]

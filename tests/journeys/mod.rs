@@ -310,7 +310,6 @@ async fn journey(scripts: bool, language: Language, name: &str) {
     let (path, most) = steps.iter().max_by_key(|(_, size)| size).unwrap();
     println!("{name}: {} pages audited; first visit {first} bytes, dearest step {most} bytes ({path})", b.audited);
     assert!(*most <= STEP_MOST, "{path} costs {most} bytes");
-    b.end().await;
 }
 
 async fn look_until(b: &mut Browser, look: &str, css: &str) {

@@ -86,12 +86,11 @@ async fn r2_10_the_browser_is_lost_at_the_bank_and_the_payment_is_not() {
     scene.pay().await;
     // Nobody presses 返回商户: another browser, another day.
     let (outside, server, app) = (scene.outside, scene.server, scene.app);
-    scene.b.end().await;
+    drop(scene.b);
     let mut later = Scene { outside, server, b: Browser::start(false, "zh-CN").await, app };
     later.log_in().await;
     let case = later.app.replace("/apply/", "/case/");
     later.until(&case, "已支付").await;
-    later.b.end().await;
 }
 
 #[actix_web::test]
@@ -112,7 +111,6 @@ async fn r2_10_r5_5_paid_twice_in_the_browser_the_second_goes_back() {
     scene.b.shot("money-twice", true).await;
     let case = scene.app.replace("/apply/", "/case/");
     scene.until(&case, "已支付").await;
-    scene.b.end().await;
 }
 
 #[actix_web::test]
@@ -153,7 +151,6 @@ async fn r5_1_r5_4_a_refund_is_asked_for_refused_and_asked_for_again_and_the_rec
     scene.b.shot("money-receipt", false).await;
     let printed = scene.b.cdp("Page.printToPDF", json!({})).await;
     assert!(printed["data"].as_str().unwrap().starts_with("JVBERi0"), "a PDF in base64");
-    scene.b.end().await;
 }
 
 #[actix_web::test]
@@ -180,5 +177,4 @@ async fn r5_3_after_ten_months_the_page_asks_for_a_bank_account() {
     scene.b.press("确认申请退费").await;
     scene.b.read("银行转账").await;
     scene.b.audit().await;
-    scene.b.end().await;
 }

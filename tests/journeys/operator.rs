@@ -146,7 +146,6 @@ async fn night(scripts: bool, language: Language, name: &str) {
     night.arrives("child.resumed", "notification_dispatcher.sms", "").await;
     night.b.shot(&format!("{name}-child"), false).await;
     night.open("/operator/letters").await;
-    night.b.end().await;
 }
 
 #[actix_web::test]

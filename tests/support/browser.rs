@@ -1,6 +1,7 @@
 //! Debian's Chromium, driven from Rust; scripts on or off, wide or narrow, audited by axe-core.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ const STICKS_OUT: &str = "
 /// A browser with a profile of its own.
 pub struct Browser {
     driver: Child,
+    port: u16,
+    session: String,
     pub client: Client,
     scripts: bool,
     pub downloads: TempDir,
@@ -101,7 +104,8 @@ impl Browser {
         });
         let axe = std::fs::read_to_string(axe).expect("axe-core: tests/run installs it");
         let client = client.expect("chromedriver did not start");
-        let browser = Self { driver, client, scripts, downloads, axe, sizes: Vec::new(), audited: 0 };
+        let session = client.session_id().await.unwrap().unwrap();
+        let browser = Self { driver, port, session, client, scripts, downloads, axe, sizes: Vec::new(), audited: 0 };
         browser.scripting(scripts).await;
         browser
     }
@@ -269,15 +273,18 @@ impl Browser {
         self.cdp("Emulation.clearDeviceMetricsOverride", json!({})).await;
     }
 
-    pub async fn end(mut self) {
-        let _ = self.client.clone().close().await;
-        let _ = self.driver.kill();
-        let _ = self.driver.wait();
+    /// Asks the driver, in few words for one that may be unwinding, to end the browser: killed, it would leave it running.
+    fn end_session(&self) -> std::io::Result<()> {
+        let mut driver = TcpStream::connect(("127.0.0.1", self.port))?;
+        driver.set_read_timeout(Some(Duration::from_secs(10)))?;
+        write!(driver, "DELETE /session/{} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", self.session)?;
+        driver.read(&mut [0; 64]).map(|_| ())
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
+        let _ = self.end_session();
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }

@@ -18,7 +18,7 @@ const WITHOUT: &str = "\
     no-shared no-module no-engine no-legacy no-tests no-apps no-docs no-ui-console no-comp no-zlib no-quic \
     no-dtls no-srtp no-http no-cmp no-cms no-ct no-ts no-rfc3779 no-ssl3 no-weak-ssl-ciphers no-srp no-gost no-sm2 no-sm3 \
     no-sm4 no-aria no-bf no-camellia no-cast no-idea no-mdc2 no-md2 no-rc2 no-rc4 no-rc5 no-rmd160 no-seed no-whirlpool \
-    no-dsa no-ec2m";
+    no-dsa no-ec2m no-ml-dsa no-slh-dsa no-ocsp no-scrypt no-argon2 no-blake2 no-siphash no-siv no-ocb";
 
 /// Where `sslrootcert=system` looks for authorities, as Debian's own OpenSSL does; elsewhere `SSL_CERT_FILE` names them.
 const AUTHORITIES: &str = "--openssldir=/usr/lib/ssl";

@@ -144,7 +144,9 @@ async fn r2_16_readers_that_are_not_ours_verify_certificate_credential_badge_and
     let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/outside/ob_v3p0_achievementcredential_schema.json");
     outside_reader(&["badge", &badge, schema]);
     // A status list that was kept: this one's, another's, and something that is none.
-    let list = |kind: &str| format!("/credentials/status/{kind}{}-1/revocation", outside.now().format("%Y"));
+    let list = |kind: &str| {
+        format!("/credentials/status/{kind}{}-1/revocation", domain::calendar::beijing(outside.now()).format("%Y"))
+    };
     let mine = keep(folder.path(), "mine.jwt", &visitor.bytes(&list("RC")).await.1);
     let (good, told) = renzheng(&server, &["verify", "--trust", &trust, "--status", &mine, &path]);
     assert!(good && told.contains("ok    Not revoked"), "{told}");
@@ -288,7 +290,9 @@ async fn r4_5_what_is_replaced_is_told_by_page_list_and_log_and_the_log_goes_on_
     let monitor = |site: &str| renzheng(&server, &["verify-log", "--site", site, "--kept", &kept]);
     let (good, told) = monitor(&server.site);
     assert!(good && told.contains("1 entries"), "{told}");
-    let list = |purpose: &str| format!("/credentials/status/RD{}-1/{purpose}", outside.now().format("%Y"));
+    let list = |purpose: &str| {
+        format!("/credentials/status/RD{}-1/{purpose}", domain::calendar::beijing(outside.now()).format("%Y"))
+    };
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     assert!(!bit(&text(visitor.bytes(&list("revocation")).await.1), 0));
     let (status, headers) = visitor.headers(&list("revocation")).await;
@@ -535,7 +539,9 @@ async fn r2_16_r6_3_a_document_is_taken_back_by_somebody_who_did_not_decide_on_i
     assert!(page.contains("本文件已被撤销") && page.contains("颁证机构来函更正"));
     let (_, answer) = json(&server.site, &format!("/verify/{token}")).await;
     assert_eq!(answer["state"], "revoked");
-    let list = |purpose: &str| format!("/credentials/status/RC{}-1/{purpose}", outside.now().format("%Y"));
+    let list = |purpose: &str| {
+        format!("/credentials/status/RC{}-1/{purpose}", domain::calendar::beijing(outside.now()).format("%Y"))
+    };
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     assert!(bit(&text(visitor.bytes(&list("revocation")).await.1), 0), "it no longer holds");
     assert!(!bit(&text(visitor.bytes(&list("message")).await.1), 0), "and nothing took its place");

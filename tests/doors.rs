@@ -178,12 +178,13 @@ async fn r6_1_log_ins_of_staff_are_limited_and_a_second_factor_is_used_once() {
     assert!(guesser.post("/staff/login", &right).await.body.contains("尝试次数过多"));
     outside.pass(&server, TimeDelta::minutes(16)).await;
     let mut officer = Visitor::new(&server.site);
-    officer.staff_at("intake", outside.now()).await;
+    let at = outside.now();
+    officer.staff_at("intake", at).await;
     assert_eq!(officer.get("/staff").await.status, 200);
     // The same six digits again, within their half minute: somebody looked over a shoulder.
     let codes = renzheng::demo::staff_codes();
     let secret = &codes.iter().find(|code| code.user == "intake").unwrap().secret;
-    let code = domain::one_time::totp(secret, outside.now().timestamp()).unwrap();
+    let code = domain::one_time::totp(secret, at.timestamp()).unwrap();
     assert_eq!(guesser.post("/staff/login", &right).await.to, "/staff/code");
     assert_eq!(guesser.post("/staff/code", &[("totp", &code)]).await.status, 422);
 }

@@ -226,16 +226,22 @@ async fn r7_3_one_id_follows_a_request_through_messages_and_gateway_calls() {
     visitor.pay_with(&app, GOOD_CARD).await;
     visitor.until(&format!("{app}/payment"), "/done").await;
     // The gateway's notification wakes the reconciler: its question to the gateway belongs to the same trace.
+    let of_request = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let request = line["spans"].as_array()?.iter().find(|span| span["name"] == "request")?.clone();
+        Some(request["request.id"].as_str()?.to_owned())
+    };
     let log = server.log();
-    let line = log.lines().find(|line| line.contains("gateway called") && line.contains("unionpay")).unwrap();
-    let line: serde_json::Value = serde_json::from_str(line).unwrap();
-    let spans = line["spans"].as_array().unwrap();
-    let request = spans.iter().find(|span| span["name"] == "request").unwrap();
-    let trace = request["request.id"].as_str().unwrap();
-    assert!(
-        log.lines().any(|line| line.contains(trace) && line.contains("\"answered\"")),
-        "and the request ended in it"
-    );
+    let mut calls = log.lines().filter(|line| line.contains("gateway called") && line.contains("unionpay"));
+    let trace = calls.find_map(of_request).unwrap();
+    let ended = |line: &str| line.contains(&trace) && line.contains("\"answered\"");
+    for _ in 0..400 {
+        if server.log().lines().any(ended) {
+            return;
+        }
+        actix_web::rt::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    panic!("the request did not end in {trace}");
 }
 
 #[actix_web::test]

@@ -114,7 +114,7 @@ async fn supplement(scripts: bool, language: Language, name: &str) {
         ("until", until.as_str()),
     ];
     scene.officer("intake", &ask).await;
-    scene.outside.pass(&scene.server, TimeDelta::days(6)).await;
+    scene.outside.pass(&scene.server, TimeDelta::days(12)).await;
     scene.applicant_logs_in().await;
     let (mine, to) = (scene.mine.clone(), format!("{}/supplement", scene.mine));
     scene.open(&mine).await;

@@ -66,6 +66,8 @@ impl Scene {
         self.b.audit().await;
         self.b.fill("q", words).await;
         self.b.press_css("[role=search] button").await;
+        // Of the result: the whole list has such buttons too.
+        self.b.see(&format!("#q[value='{words}']")).await;
         self.b.see("button[name=programme]").await;
         self.b.audit().await;
         self.b.press_css("button[name=programme]").await;

@@ -16,6 +16,9 @@ use crate::support::server::{Outside, Server, rustls_provider};
 /// Bytes that a first visit may cost (R-house: 60 KB), and a step (12 KB).
 const FIRST_VISIT_MOST: u64 = 60 * 1_024;
 const STEP_MOST: u64 = 12 * 1_024;
+/// Looks at what comes by itself: a minute of pauses, for a machine that has other work.
+const TRIES: usize = 600;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// R2.4 (the account's data are shown in step 2), R2.6 (the credential), R2.7 (it is a row of step 5 already), R2.8
 /// (checklist and uploads), R2.12 (number and what comes next), R2.14 (status and expected date) on their pages.
@@ -148,10 +151,11 @@ async fn journey(scripts: bool, language: Language, name: &str) {
         std::fs::write(&path, jpeg(u8::try_from(seed).unwrap(), 700, 500)).unwrap();
         b.attach(&format!("#file-{slot}"), &path).await;
         b.press_css(&format!("#slot-{slot} form[enctype] button")).await;
-        for _ in 0..200 {
+        for _ in 0..TRIES {
             if b.client.find(fantoccini::Locator::Css(&format!("#slot-{slot} img"))).await.is_ok() {
                 break;
             }
+            tokio::time::sleep(PAUSE).await;
             if !scripts {
                 b.client.goto(&format!("{}{}", server.site, b.path().await)).await.unwrap();
             }
@@ -184,13 +188,15 @@ async fn journey(scripts: bool, language: Language, name: &str) {
     b.fill("card", GOOD_CARD).await;
     b.press_css("form button").await;
     b.press("返回商户").await;
-    for _ in 0..100 {
+    for _ in 0..TRIES {
         if b.path().await.ends_with("/done") {
             break;
         }
-        if b.client.find(fantoccini::Locator::Css("button[value=ask]")).await.is_ok() {
-            b.press(&t.get("pay-succeeded")).await;
+        // The page asks by itself too, and may be gone by the time its button is pressed.
+        if let Ok(button) = b.client.find(fantoccini::Locator::Css("button[value=ask]")).await {
+            let _ = button.click().await;
         }
+        tokio::time::sleep(PAUSE).await;
     }
 
     // 第九步 提交成功
@@ -215,11 +221,12 @@ async fn journey(scripts: bool, language: Language, name: &str) {
     b.go(&format!("{}/centre/applications", server.site)).await;
     b.press(&t.get("case-view")).await;
     let download = t.get("certificate-download");
-    for _ in 0..100 {
+    for _ in 0..TRIES {
         let ready = format!("//a[normalize-space(.)=\"{download}\"]");
         if b.client.find(fantoccini::Locator::XPath(&ready)).await.is_ok() {
             break;
         }
+        tokio::time::sleep(PAUSE).await;
         b.client.refresh().await.unwrap();
     }
     b.audit().await;
@@ -228,11 +235,11 @@ async fn journey(scripts: bool, language: Language, name: &str) {
     let certificate = b.see(".result .number").await.text().await.unwrap();
     b.press(&download).await;
     let pdf = b.downloads.path().join(format!("{certificate}.pdf"));
-    for _ in 0..200 {
+    for _ in 0..TRIES {
         if pdf.exists() {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(PAUSE).await;
     }
     assert!(std::fs::read(&pdf).unwrap().starts_with(b"%PDF-1.7"));
 
@@ -313,7 +320,7 @@ async fn journey(scripts: bool, language: Language, name: &str) {
 }
 
 async fn look_until(b: &mut Browser, look: &str, css: &str) {
-    for _ in 0..200 {
+    for _ in 0..TRIES {
         if b.client.find(fantoccini::Locator::Css(css)).await.is_ok() {
             return;
         }
@@ -321,6 +328,7 @@ async fn look_until(b: &mut Browser, look: &str, css: &str) {
         if b.client.find(fantoccini::Locator::XPath(&link)).await.is_ok() {
             b.press(look).await;
         }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

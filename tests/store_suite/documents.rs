@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use diesel::connection::{Connection, SimpleConnection};
 use domain::applicant::Applicant;
 use domain::application::Application;
 use domain::case::Outcome;
@@ -193,12 +192,12 @@ fn r2_16_a_wrong_name_takes_the_time_of_an_unknown_number() {
             assert!(store.certificate_by_number(number, "样李四").unwrap().is_none());
             begun.elapsed()
         };
-        // In turns: whatever else the machine does slows both.
+        // In turns, and the quick tenth of each: whatever else the machine does only adds.
         let (mut wrong, mut unknown): (Vec<_>, Vec<_>) =
             (0..200).map(|_| (spent(&number), spent("RC209900000001"))).unzip();
         wrong.sort_unstable();
         unknown.sort_unstable();
-        let (wrong, unknown) = (wrong[100], unknown[100]);
+        let (wrong, unknown) = (wrong[20], unknown[20]);
         let apart = wrong.abs_diff(unknown);
         assert!(apart < std::time::Duration::from_millis(1), "{name}: {wrong:?} and {unknown:?}");
     }

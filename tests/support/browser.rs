@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
@@ -90,7 +90,7 @@ impl Browser {
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(options);
         let mut client = None;
-        for _ in 0..200 {
+        for _ in 0..1_200 {
             match builder.connect(&format!("http://127.0.0.1:{port}")).await {
                 Ok(connected) => {
                     client = Some(connected);
@@ -125,10 +125,22 @@ impl Browser {
 
     /// Waits for something to be on the page.
     pub async fn see(&self, css: &str) -> fantoccini::elements::Element {
-        match self.client.wait().at_most(WAIT).for_element(Locator::Css(css)).await {
-            Ok(element) => element,
-            Err(_) => self.lost(css).await,
+        match self.found(Locator::Css(css)).await {
+            Some(element) => element,
+            None => self.lost(css).await,
         }
+    }
+
+    /// Waits for it; whatever the driver says against a page that is just going away is "not yet".
+    async fn found(&self, by: Locator<'_>) -> Option<fantoccini::elements::Element> {
+        let until = Instant::now() + WAIT;
+        while Instant::now() < until {
+            if let Ok(element) = self.client.find(by).await {
+                return Some(element);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        None
     }
 
     async fn lost(&self, wanted: &str) -> ! {
@@ -143,7 +155,7 @@ impl Browser {
     /// Waits for words anywhere on the page.
     pub async fn read(&self, words: &str) {
         let xpath = format!("//main[contains(normalize-space(.), {})]", quoted(words));
-        if self.client.wait().at_most(WAIT).for_element(Locator::XPath(&xpath)).await.is_err() {
+        if self.found(Locator::XPath(&xpath)).await.is_none() {
             self.lost(words).await;
         }
     }
@@ -151,7 +163,7 @@ impl Browser {
     /// Waits for words anywhere in a page that need not be ours.
     pub async fn read_anywhere(&self, words: &str) {
         let xpath = format!("//body[contains(normalize-space(.), {})]", quoted(words));
-        if self.client.wait().at_most(WAIT).for_element(Locator::XPath(&xpath)).await.is_err() {
+        if self.found(Locator::XPath(&xpath)).await.is_none() {
             self.lost(words).await;
         }
     }
@@ -165,9 +177,9 @@ impl Browser {
         let exact = format!("//*[self::a or self::button][normalize-space(.)={quoted}]");
         let element = match self.client.find(Locator::XPath(&exact)).await {
             Ok(element) => element,
-            Err(_) => match self.client.wait().at_most(WAIT).for_element(Locator::XPath(&xpath)).await {
-                Ok(element) => element,
-                Err(_) => self.lost(words).await,
+            Err(_) => match self.found(Locator::XPath(&xpath)).await {
+                Some(element) => element,
+                None => self.lost(words).await,
             },
         };
         element.click().await.unwrap();
@@ -234,7 +246,7 @@ impl Browser {
         .await;
         let mut over = Value::Null;
         // The browser may still be laying the page out for its new width.
-        for _ in 0..20 {
+        for _ in 0..200 {
             let script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth;";
             over = self.client.execute(script, vec![]).await.unwrap();
             if over == json!(0) {

@@ -154,7 +154,8 @@ impl Stubborn {
 
     /// Looks until the page says it; the service may die while it is waited for.
     async fn until(&mut self, path: &str, wanted: &str) -> Answer {
-        for _ in 0..400 {
+        // What died under way is due again after its lease.
+        for _ in 0..1_200 {
             let answer = self.get(path).await;
             if answer.body.contains(wanted) || answer.to.contains(wanted) {
                 return answer;

@@ -132,6 +132,8 @@ pub fn start(settings: Settings) -> std::io::Result<Sandbox> {
             .configure(time_stamp::routes)
     })
     .workers(1)
+    // Longer than clients keep theirs: a request on a connection that is closed just then is lost.
+    .keep_alive(std::time::Duration::from_secs(120))
     .disable_signals()
     .listen(http)?
     .run();

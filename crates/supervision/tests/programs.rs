@@ -184,12 +184,16 @@ async fn play(program: Vec<Move>) {
     }
     // The end: everybody goes on, time passes until every ask has its fate, then everything stops.
     let asked = usize::try_from(last.load(Ordering::SeqCst)).unwrap();
-    for _ in 0..10_000 {
+    for step in 0..10_000 {
         if fates.lock().unwrap().len() == asked {
             break;
         }
         (0..KEYS).for_each(|key| steer(key, |child, by| child.resume(by)));
         turns(30).await;
+        if step > 500 {
+            // A busy machine: as many steps, but later ones.
+            std::thread::sleep(Duration::from_millis(5));
+        }
         clock.advance(Duration::from_secs(5));
     }
     let before = clerks.residents(100);

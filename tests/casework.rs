@@ -121,7 +121,40 @@ async fn r2_15_a_deadline_that_has_passed_goes_to_an_officer() {
 }
 
 #[actix_web::test]
-async fn r4_2_r4_3_r4_4_r4_5_a_review_is_asked_for_decided_by_others_and_supersedes() {
+async fn r4_3_fifty_supplementary_images_of_one_megabyte_each_and_jpg_alone() {
+    let (outside, server) = world();
+    let mut visitor = Visitor::new(&server.site);
+    let app = visitor.paid(&outside).await;
+    let (mine, case) = (app.replace("/apply/", "/case/"), app.replace("/apply/", "/staff/case/"));
+    deferred(&outside, &server, &case).await;
+    visitor.until(&mine, "/verify/").await;
+    let to = format!("{mine}/review");
+    visitor.get(&to).await;
+    assert_eq!(visitor.post(&to, &[("act", "begin")]).await.status, 303);
+    let (images, second) = (format!("{to}/images"), format!("{to}/materials"));
+    // By their bytes: one megabyte to the byte is taken, one more is not.
+    let mut heavy = jpeg(60, 300, 200);
+    heavy.resize(1_048_576, 0);
+    assert_eq!(visitor.try_upload(&images, &[("正好.jpg", heavy.clone())]).await.unwrap().status, 303);
+    heavy.push(0);
+    let refused = visitor.try_upload(&images, &[("大图.jpg", heavy)]).await.unwrap();
+    assert!(refused.status == 422 && refused.body.contains("1,048,576"), "{}", refused.body);
+    // By what they are, whatever they are called.
+    let renamed = visitor.try_upload(&images, &[("其实是.jpg", b"\x89PNG\r\n\x1a\nxxxx".to_vec())]).await.unwrap();
+    assert!(renamed.status == 422 && renamed.body.contains("不是 JPG 图片"));
+    // By their number: the fiftieth is taken, the fifty-first is not.
+    for batch in 0..3_u8 {
+        let count = if batch == 2 { 9 } else { 20 };
+        let files: Vec<_> = (0..count).map(|n| ("来函.jpg", page(u32::from(batch) * 20 + n))).collect();
+        assert_eq!(visitor.try_upload(&images, &files).await.unwrap().status, 303);
+    }
+    visitor.until(&second, "50 / 50").await;
+    let full = visitor.try_upload(&images, &[("第五十一.jpg", page(99))]).await.unwrap();
+    assert!(full.status == 422 && full.body.contains("最多上传 50 张"), "{}", full.body);
+}
+
+#[actix_web::test]
+async fn r4_2_r4_4_r4_5_a_review_is_asked_for_decided_by_others_and_supersedes() {
     let (outside, server) = world();
     let mut visitor = Visitor::new(&server.site);
     let app = visitor.paid(&outside).await;
@@ -135,15 +168,8 @@ async fn r4_2_r4_3_r4_4_r4_5_a_review_is_asked_for_decided_by_others_and_superse
     let notes = visitor.get(&to).await.body;
     assert!(notes.contains("《复核需知》") && !notes.contains("review_words"));
     assert_eq!(visitor.post(&to, &[("act", "begin")]).await.status, 303);
-    // R4.3: by their bytes, and by their number.
     let images = format!("{to}/images");
     visitor.get(&to).await;
-    let mut heavy = jpeg(60, 300, 200);
-    heavy.resize(1_048_577, 0);
-    let refused = visitor.try_upload(&images, &[("大图.jpg", heavy.clone())]).await.unwrap();
-    assert!(refused.status == 422 && refused.body.contains("1,048,576"), "{}", refused.body);
-    let renamed = visitor.try_upload(&images, &[("其实是.jpg", b"\x89PNG\r\n\x1a\nxxxx".to_vec())]).await.unwrap();
-    assert!(renamed.status == 422 && renamed.body.contains("不是 JPG 图片"));
     // R4.4: what was submitted is known: as it was sent, as we show it, and turned by us.
     let known = visitor.try_upload(&images, &[("又是照片.jpg", jpeg(0, 400, 300))]).await.unwrap();
     assert!(known.status == 422 && known.body.contains("内容相同"), "{}", known.body);
@@ -183,7 +209,7 @@ async fn r4_2_r4_3_r4_4_r4_5_a_review_is_asked_for_decided_by_others_and_superse
     let full = visitor.try_upload(&images, &[("第五十一.jpg", page(99))]).await.unwrap();
     assert!(full.status == 422 && full.body.contains("最多上传 50 张"), "{}", full.body);
     visitor.until(&second, "50 / 50").await;
-    for _ in 0..200 {
+    for _ in 0..600 {
         if !visitor.get(&second).await.body.contains("正在检查") {
             break;
         }

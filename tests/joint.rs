@@ -3,7 +3,7 @@
 
 use crate::support::client::{BASIC, CREDENTIAL, Person, SCHOOL, Visitor};
 use crate::support::pictures::jpeg;
-use crate::support::server::world;
+use crate::support::server::{Outside, world};
 
 const HEADER: &str = "批准书编号,项目名称,中方院校,外方院校,外方院校中文名,外方国家/地区,证书层次";
 const STUDENTS: &str = "批准书编号,姓名,证件类型,证件号码,入学年月,学号";
@@ -33,8 +33,17 @@ fn rest<'a>(level: &'a str, start: &'a str, end: &'a str) -> Vec<(&'a str, &'a s
     rest
 }
 
+/// An application of somebody whom the register knows, looked up.
+async fn looked_up(outside: &Outside, visitor: &mut Visitor) -> String {
+    let app = up_to_type(outside, visitor, &Person::registered()).await;
+    let joint = format!("{app}/joint");
+    visitor.post(&joint, &[("act", "level"), ("joint_level", "bachelor-up")]).await;
+    visitor.post(&joint, &[("act", "look")]).await;
+    app
+}
+
 #[actix_web::test]
-async fn r3_1_r3_2_r3_3_r3_7_whoever_is_in_the_register_goes_on_with_programme_and_institution_filled_in() {
+async fn r3_1_r3_2_the_level_comes_first_then_the_register_is_asked() {
     let (outside, server) = world();
     let mut visitor = Visitor::new(&server.site);
     let app = up_to_type(&outside, &mut visitor, &Person::registered()).await;
@@ -47,13 +56,20 @@ async fn r3_1_r3_2_r3_3_r3_7_whoever_is_in_the_register_goes_on_with_programme_a
     assert!(nothing.status == 422 && nothing.body.contains("请选择证书层次"));
     assert_eq!(visitor.post(&joint, &[("act", "level"), ("joint_level", "bachelor-up")]).await.status, 303);
     assert!(visitor.get(&joint).await.body.contains("查询"));
-    // R3.2, R3.3
+    // R3.2
     assert_eq!(visitor.post(&joint, &[("act", "look")]).await.status, 303);
     let page = visitor.get(&joint).await.body;
     for words in ["已查询到您的注册信息", "样例大学与北郡大学合作举办", "University of Northshire", "2017-09"]
     {
         assert!(page.contains(words), "{words}");
     }
+}
+
+#[actix_web::test]
+async fn r3_3_programme_and_institution_are_filled_in_and_can_t_be_changed() {
+    let (outside, server) = world();
+    let mut visitor = Visitor::new(&server.site);
+    let app = looked_up(&outside, &mut visitor).await;
     let credential = visitor.get(&format!("{app}/credential")).await.body;
     assert!(credential.contains("合作办学项目（不能修改）") && !credential.contains("name=\"institution\""));
     // What a browser sends for them all the same is not taken.
@@ -61,7 +77,18 @@ async fn r3_1_r3_2_r3_3_r3_7_whoever_is_in_the_register_goes_on_with_programme_a
     forged.extend([("institution", "Another University"), ("country", "DE")]);
     let saved = visitor.post(&format!("{app}/credential"), &forged).await;
     assert!(saved.to.ends_with("/experience"), "{}", saved.body);
-    // R3.7: and on as everybody else.
+    let kept = visitor.get(&format!("{app}/credential?change=1")).await.body;
+    assert!(kept.contains("University of Northshire") && !kept.contains("Another University"));
+}
+
+#[actix_web::test]
+async fn r3_7_then_come_experience_materials_and_the_rest_as_for_everybody() {
+    let (outside, server) = world();
+    let mut visitor = Visitor::new(&server.site);
+    let app = looked_up(&outside, &mut visitor).await;
+    let mut forged = rest("bachelor", "2017-09", "2019-06");
+    forged.extend([("institution", "Another University"), ("country", "DE")]);
+    visitor.post(&format!("{app}/credential"), &forged).await;
     visitor.post(&format!("{app}/experience/new"), &SCHOOL).await;
     assert!(visitor.post(&format!("{app}/experience"), &[]).await.to.ends_with("/materials"));
     let materials = visitor.get(&format!("{app}/materials")).await.body;
@@ -124,18 +151,41 @@ async fn r3_4_not_found_and_enrolled_from_september_2012_on_goes_to_the_partner(
 }
 
 #[actix_web::test]
-async fn r3_5_r3_6_not_found_before_september_2012_a_programme_is_chosen_from_the_list() {
+async fn r3_6_whose_programme_is_not_in_the_list_is_told_whom_to_ask() {
     let (outside, server) = world();
     let mut visitor = Visitor::new(&server.site);
-    let app = up_to_type(&outside, &mut visitor, &Person::sample()).await;
+    let app = before_the_border(&outside, &mut visitor).await;
+    let list = format!("{app}/programmes");
+    let told = "列表中没有您就读的项目时，请联系合作办学的中方院校";
+    for search in ["", "?q=%E6%97%A0%E6%AD%A4%E9%A1%B9%E7%9B%AE"] {
+        let page = visitor.get(&format!("{list}{search}")).await.body;
+        assert!(page.contains(told), "{search}");
+        assert_eq!(page.contains("没有找到符合的项目"), !search.is_empty());
+    }
+    // One that is in no list can't be chosen either.
+    visitor.post(&list, &[("programme", "DEMO99XX9A99999999N")]).await;
+    assert!(visitor.get(&format!("{app}/credential")).await.to.ends_with("/type"));
+}
+
+/// An application of somebody whom the register does not know, enrolled before the border of R3.5.
+async fn before_the_border(outside: &Outside, visitor: &mut Visitor) -> String {
+    let app = up_to_type(outside, visitor, &Person::sample()).await;
     let joint = format!("{app}/joint");
     visitor.post(&joint, &[("act", "level"), ("joint_level", "bachelor-up")]).await;
     visitor.post(&joint, &[("act", "look")]).await;
     visitor.post(&joint, &[("act", "enrolled"), ("joint_enrolled", "2012-08")]).await;
     assert!(visitor.get(&joint).await.body.contains("可以继续"));
+    app
+}
+
+#[actix_web::test]
+async fn r3_5_not_found_before_september_2012_a_programme_is_chosen_from_the_list() {
+    let (outside, server) = world();
+    let mut visitor = Visitor::new(&server.site);
+    let app = before_the_border(&outside, &mut visitor).await;
+    let joint = format!("{app}/joint");
     let list = format!("{app}/programmes");
     let all = visitor.get(&list).await.body;
-    assert!(all.contains("请联系合作办学的中方院校"), "R3.6");
     assert!(!all.contains("高等专科教育项目"), "of this level alone");
     let found = visitor.get(&format!("{list}?q=%E5%8C%97%E9%83%A1+%E6%95%B0%E6%8D%AE")).await.body;
     assert!(

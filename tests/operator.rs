@@ -232,8 +232,8 @@ async fn r7_3_one_id_follows_a_request_through_messages_and_gateway_calls() {
         Some(request["request.id"].as_str()?.to_owned())
     };
     let log = server.log();
-    let mut calls = log.lines().filter(|line| line.contains("gateway called") && line.contains("unionpay"));
-    let trace = calls.find_map(of_request).unwrap();
+    let first = log.lines().find(|line| line.contains("gateway called") && line.contains("unionpay")).unwrap();
+    let trace = of_request(first).unwrap();
     let ended = |line: &str| line.contains(&trace) && line.contains("\"answered\"");
     for _ in 0..400 {
         if server.log().lines().any(ended) {

@@ -159,7 +159,5 @@ async fn r7_3_random_kills_under_load_lose_nothing_and_do_nothing_twice() {
         half.as_millis(),
         most.as_millis()
     );
-    assert!(half < READY_WITHIN, "ready again after {half:?} at the median");
-    // The slowest of all says something of the service where nothing else runs beside it.
-    assert!(std::env::var_os("KILLS").is_none() || most < READY_WITHIN, "ready again after {most:?}");
+    assert!(most < READY_WITHIN, "ready again after {most:?}");
 }

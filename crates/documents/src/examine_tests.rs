@@ -197,6 +197,12 @@ fn a_file_that_is_too_large_is_not_read() {
     assert_eq!(failed(&examine(&huge, demo().trust())), "file: does not hold: too large");
 }
 
+/// Seconds that this thread has computed: whatever else the machine does is not counted.
+fn spent() -> f64 {
+    let spent = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    spent.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
+}
+
 /// What leads readers of PDF astray is never read: long chains of lengths, streams that unfold without end, one object
 /// listed again and again.
 #[test]
@@ -224,9 +230,9 @@ fn r2_16_files_that_would_lead_a_reader_astray_are_refused_at_once() {
         [b"eyJ".to_vec(), wide.clone()].concat(),
         [b"{\"a\":".to_vec(), wide].concat(),
     ] {
-        let begun = std::time::Instant::now();
+        let begun = spent();
         assert!(!examine(&file, demo().trust()).holds());
-        assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{:?}", begun.elapsed());
+        assert!(spent() - begun < 2.0, "{} s of one core", spent() - begun);
     }
     // A name that stands twice: the one that was signed, and one before it.
     let keys = demo();

@@ -320,7 +320,7 @@ fn r2_14_an_expected_date_that_has_passed_is_told_once_and_enhanced_review_moves
 }
 
 #[test]
-fn r4_1_a_review_can_be_asked_for_within_a_year_and_not_after_a_refund() {
+fn r4_1_a_review_can_be_asked_for_within_a_year() {
     let (who, _) = decided(Outcome::Deferral, Some("cannot-verify"));
     let case = &who.applications[0];
     let last = today(now()).checked_add_months(Months::new(12)).unwrap();
@@ -329,13 +329,18 @@ fn r4_1_a_review_can_be_asked_for_within_a_year_and_not_after_a_refund() {
     // Day 366.
     assert_eq!(may_review(case, at(last + Days::new(1))).map(|_| ()), Err("review-late"));
     assert_eq!(may_review(&paid().applications[0], now()).map(|_| ()), Err("review-no-result"));
-    // R5.2: a refund ends the case.
-    let mut refunded = who.clone();
-    let application = case.id;
+}
+
+#[test]
+fn r5_2_a_refund_ends_the_case_and_is_not_asked_for_by_who_does_not_know_it() {
+    let (mut who, _) = decided(Outcome::Deferral, Some("cannot-verify"));
+    let application = who.applications[0].id;
     let refund =
-        AskRefund { application, reason: "no-need".into(), words: String::new(), bank: None, understood: true };
-    decide(&mut refunded, &refund, now()).unwrap();
-    assert_eq!(may_review(&refunded.applications[0], now()).map(|_| ()), Err("review-refund"));
+        |understood| AskRefund { application, reason: "no-need".into(), words: String::new(), bank: None, understood };
+    assert!(decide(&mut who, &refund(false), now()).is_err(), "nothing was ticked");
+    assert!(may_review(&who.applications[0], now()).is_ok(), "so nothing was asked for");
+    decide(&mut who, &refund(true), now()).unwrap();
+    assert_eq!(may_review(&who.applications[0], now()).map(|_| ()), Err("review-refund"));
 }
 
 fn open_review(who: &mut Applicant) {
